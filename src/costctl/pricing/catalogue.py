@@ -1,0 +1,123 @@
+"""The shipped catalogue: one JSON file a provider, read only when a name needs it.
+
+``scripts/build_prices.py`` writes the files. ``index.json`` holds what finds a provider; ``PROVIDER.json``
+its models in order, each with its rules and price rows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from costctl.pricing.matching import dashed_date, matches
+from costctl.pricing.rows import DAY_SECONDS, NO_LIMIT, NO_TIER, PriceRow, priced
+
+FILES = Path(__file__).with_name("catalogue")
+"""The directory of the shipped catalogue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The model of the price book that a call's names stand for.
+
+    ``borrowed``: found with another provider than the one named (Azure sells OpenAI's models); of such a
+    model only the standard prices are known to hold.
+    """
+
+    provider: str
+    model: str
+    borrowed: bool = False
+
+
+class Catalogue:
+    """The catalogue in ``directory``. Raises :class:`OSError` if that holds none."""
+
+    def __init__(self, directory: Path = FILES) -> None:
+        self._directory = directory
+        index = json.loads((directory / "index.json").read_text("utf-8"))
+        self.source: str = index["source"]
+        self.identifier: str = f"{index['source']} sha256:{index['sha256'][:16]}"
+        self._providers: dict[str, dict[str, Any]] = index["providers"]
+        self._models: dict[str, dict[str, dict[str, Any]]] = {}
+
+    @property
+    def providers(self) -> tuple[str, ...]:
+        """The providers' names, in the catalogue's order."""
+        return tuple(self._providers)
+
+    def models(self, provider: str) -> Mapping[str, Mapping[str, Any]]:
+        """The models of ``provider`` as the file states them, in order, by name."""
+        if provider not in self._models:
+            entries = json.loads((self._directory / f"{provider}.json").read_text("utf-8"))
+            self._models[provider] = {entry["model"]: entry for entry in entries}
+        return self._models[provider]
+
+    def rows(self, provider: str, model: str) -> Iterator[PriceRow]:
+        """The price rows of ``provider``'s ``model`` (the catalogue's names)."""
+        for entry in self.models(provider)[model]["rows"]:
+            yield priced(
+                entry["prices"],
+                provider=provider,
+                model=model,
+                source=entry.get("source", self.source),
+                mode=entry.get("mode", "standard"),
+                region=entry.get("region"),
+                effective_from=_time(entry.get("from")),
+                effective_to=_time(entry.get("to")),
+                window_start=entry.get("window_start", 0),
+                window_end=entry.get("window_end", DAY_SECONDS),
+                tier_above=entry.get("above", NO_TIER),
+                tier_to=entry.get("up_to", NO_LIMIT),
+            )
+
+    def resolve(self, provider: str | None, model: str) -> Match | None:
+        """The model that a call's ``provider`` (None: not stated) and ``model`` name, or None.
+
+        The rules are genai-prices' own (its ``data_snapshot.py``): the provider by its name, then by its
+        rule, or where none is stated by the model's name; then the provider's models in order, the first
+        match winning; the same with -YYYYMMDD written -YYYY-MM-DD; and one step to the providers whose
+        models it resells. ``provider/model`` is taken apart where nothing else finds it.
+        """
+        model = model.lower()
+        if provider is None or provider.strip().lower() == "litellm":
+            before, slash, after = model.partition("/")
+            if provider is not None and slash and (named := self._provider(before)):
+                return self._model(named, after)
+            if (maker := self._maker(model)) and (found := self._model(maker, model)):
+                return found
+            if provider is None and slash and before in self._providers:
+                return self._model(before, after)
+            return None
+        named = self._provider(provider)
+        return self._model(named, model) if named else None
+
+    def _provider(self, name: str) -> str | None:
+        name = name.strip().lower()
+        if name in self._providers:
+            return name
+        return self._first_provider("match", name)
+
+    def _maker(self, model: str) -> str | None:
+        return self._first_provider("model_match", model)
+
+    def _first_provider(self, key: str, text: str) -> str | None:
+        return next(
+            (name for name, entry in self._providers.items() if key in entry and matches(entry[key], text)),
+            None,
+        )
+
+    def _model(self, provider: str, model: str) -> Match | None:
+        for name in dict.fromkeys((model, dashed_date(model))):
+            for seller in (provider, *self._providers[provider].get("resells", ())):
+                for entry in self.models(seller).values():
+                    if matches(entry["match"], name):
+                        return Match(seller, entry["model"], borrowed=seller != provider)
+        return None
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text is not None else None
