@@ -1,4 +1,4 @@
-"""A report is a plain value: typed columns, rows, totals and where they come from. Renderers turn it to text."""
+"""A report is a plain value: typed columns, rows, totals, where they come from. Renderers turn it to text."""
 
 from __future__ import annotations
 
@@ -9,18 +9,51 @@ from typing import Literal
 Kind = Literal["text", "time", "count", "tokens", "money", "percent", "number", "duration"]
 """What a column holds.
 
-``money`` integer pico-dollars · ``tokens`` and ``count`` integers · ``percent`` a fraction as Decimal (0.25 is
-25 %) · ``number`` Decimal · ``duration`` milliseconds, int or Decimal · ``time`` ISO 8601 text · ``text``.
+``money`` integer pico-dollars · ``tokens`` and ``count`` integers · ``percent`` a fraction as Decimal (0.25
+is 25 %) · ``number`` Decimal · ``duration`` milliseconds, int or Decimal · ``time`` ISO 8601 text · ``text``.
 """
 
 Cell = int | Decimal | str | None
 """None is unknown, which is not 0. A ``bool`` is written as the texts "true" and "false"."""
 
+TEXT_KINDS: frozenset[Kind] = frozenset({"text", "time"})
+"""The kinds whose cells are ``str``; the cells of all others are numbers."""
+
+UNITS: dict[Kind, str] = {"money": "USD", "tokens": "tokens", "duration": "ms", "percent": "fraction"}
+"""The unit of a column that names none."""
+
+SCHEMA_VERSION = 1
+"""Of the JSON of every report, outcome and error. Keys are only ever added to it."""
+
+REPORT_KEYS: tuple[str, ...] = (
+    "schema_version",
+    "command",
+    "title",
+    "period",
+    "filters",
+    "currency",
+    "columns",
+    "rows",
+    "totals",
+    "complete",
+    "unpriced",
+    "rejected_lines",
+    "price_books",
+    "notes",
+    "as_of",
+)
+"""The top-level keys of a report's JSON, in order; its figures follow. No figure may have one of these names.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
     """``name`` is the stable key in JSON and CSV; ``title`` heads the table. ``wide`` columns are shown in a
-    table only where the terminal has room; every other output always has them."""
+    table only where the terminal has room; every other output always has them.
+
+    ``unit`` defaults to that of the kind (:data:`UNITS`). Money in another currency has its code as unit
+    (``TWD``), still counted in 1e-12 of it; a unit cost names what it is a cost of (``USD/call``).
+    """
 
     name: str
     kind: Kind
@@ -31,6 +64,8 @@ class Column:
     def __post_init__(self) -> None:
         if not self.title:
             object.__setattr__(self, "title", self.name.replace("_", " "))
+        if not self.unit:
+            object.__setattr__(self, "unit", UNITS.get(self.kind, ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +98,11 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The answer of one question. ``rows`` are tuples as long as ``columns``; ``totals`` likewise or None."""
+    """The answer of one question. ``rows`` are tuples as long as ``columns``; ``totals`` likewise or None.
+
+    Raises :class:`ValueError` where names repeat or parts do not fit each other; rows are checked when
+    rendered.
+    """
 
     command: str
     title: str
@@ -87,6 +126,18 @@ class Report:
     figure_columns: tuple[Column, ...] = ()
     """Name, kind and unit of each of ``figures``, in order."""
 
+    def __post_init__(self) -> None:
+        names = _distinct(self.columns)
+        figures = _distinct(self.figure_columns)
+        if self.totals is not None and len(self.totals) != len(names):
+            raise ValueError(f"{len(self.totals)} totals for {len(names)} columns")
+        if unknown := {chart.column for chart in self.charts} - names:
+            raise ValueError(f"charts of unknown columns: {sorted(unknown)}")
+        if figures != self.figures.keys():
+            raise ValueError(f"figures without column or value: {sorted(figures ^ self.figures.keys())}")
+        if taken := figures.intersection(REPORT_KEYS):
+            raise ValueError(f"figures named as a report's own keys: {sorted(taken)}")
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -99,3 +150,18 @@ class Outcome:
     columns: tuple[Column, ...]
     values: tuple[object, ...]
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _distinct(self.columns)
+        if len(self.values) != len(self.columns):
+            raise ValueError(f"{len(self.values)} values for {len(self.columns)} columns")
+
+
+def _distinct(columns: tuple[Column, ...]) -> set[str]:
+    """The columns' names. Raises :class:`ValueError` where two are the same: JSON objects could not hold
+    both.
+    """
+    names = {column.name for column in columns}
+    if len(names) < len(columns):
+        raise ValueError(f"repeated column names: {[column.name for column in columns]}")
+    return names
