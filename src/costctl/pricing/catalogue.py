@@ -89,9 +89,8 @@ class Catalogue:
                 return self._model(named, after)
             if (maker := self._maker(model)) and (found := self._model(maker, model)):
                 return found
-            if provider is None and slash and before in self._providers:
-                return self._model(before, after)
-            return None
+            seller = self._provider(before) if provider is None and slash else None
+            return self._model(seller, after) if seller else None
         named = self._provider(provider)
         return self._model(named, model) if named else None
 

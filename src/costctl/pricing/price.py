@@ -89,20 +89,21 @@ def _above(usage: Usage, threshold: int) -> bool:
     if threshold < 0:
         return True
     if usage.grain == "bucket":
-        stated = re.match(r"([0-9]+)k-", usage.context_tier or "")
+        stated = re.match(r"([0-9]{1,9})k-", usage.context_tier or "")
         return stated is not None and int(stated[1]) * 1000 >= threshold
     return usage.total_input > threshold * max(usage.requests or 1, 1)
 
 
 def terms(row: PriceRow | None, usage: Usage) -> list[Term]:
     """The products whose sum is the cost, without those of 0 units. Reasoning is taken out of output."""
+    reasoning = min(usage.reasoning_tokens, usage.output_tokens)
     counts = {
         "input": usage.input_tokens,
         "cache_read": usage.cache_read_tokens,
         "cache_write_5m": usage.cache_write_5m_tokens,
         "cache_write_1h": usage.cache_write_1h_tokens,
-        "output": usage.output_tokens - usage.reasoning_tokens,
-        "reasoning": usage.reasoning_tokens,
+        "output": usage.output_tokens - reasoning,
+        "reasoning": reasoning,
         **dict(sorted(usage.other_units.items())),
     }
     prices: dict[str, int | None] = dict(row.other_units) if row else {}

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from costctl.pricing.rows import INPUT_TOKEN_UNITS, TOKEN_PRICES, PriceRow
-from costctl.records import INPUT_TOKENS, PRICED_TOKENS
+from costctl.records import INPUT_TOKENS
 
 CONTENT: tuple[tuple[str, str], ...] = (
     ("content", "UUID"),
@@ -122,9 +122,9 @@ def tier_input(call: str) -> str:
     rounded up, which is above a whole threshold exactly when the fraction is. A bucket's calls are of
     unknown sizes: it has the tier that its source states as a range ("200k-1M"), else the base."""
     total = total_input(call)
+    stated = f"TRY_CAST(regexp_extract({call}.context_tier, '^([0-9]{{1,9}})k-', 1) AS BIGINT)"
     return f"""CASE
-        WHEN {call}.grain = 'bucket'
-        THEN coalesce(TRY_CAST(regexp_extract({call}.context_tier, '^([0-9]+)k-', 1) AS BIGINT) * 1000 + 1, 0)
+        WHEN {call}.grain = 'bucket' THEN coalesce({stated} * 1000 + 1, 0)
         WHEN {call}.requests > 1 THEN ({total} + {call}.requests - 1) // {call}.requests
         ELSE {total}
     END"""
@@ -134,15 +134,20 @@ def cost(call: str, price: str) -> str:
     """The call's cost, BIGINT pico-dollars, for the aliases of :func:`on` (a LEFT JOIN).
 
     NULL if a unit that is not 0 has no price, or if the cost exceeds a BIGINT. Units of 0 need no price, so a
-    call without any costs 0. Reasoning is part of the output: only what it costs beyond output is added.
+    call without any costs 0. Reasoning is part of the output, so it is taken out of it. No term is negative,
+    so that a sum overflows only where the cost does.
     """
+    reasoning = f"least(coalesce({call}.reasoning_tokens, 0), {call}.output_tokens)"
     terms = [
-        _term(f"{call}.{column}", f"{price}.{column.removesuffix('_tokens')}_pico")
-        for column in PRICED_TOKENS
+        *(
+            _term(f"{call}.{column}", f"{price}.{column.removesuffix('_tokens')}_pico")
+            for column in INPUT_TOKENS
+        ),
+        _term(f"({call}.output_tokens - {reasoning})", f"{price}.output_pico"),
+        _term(reasoning, f"{price}.reasoning_pico"),
+        f"CASE WHEN {price}.request_pico > 0 THEN {call}.requests * {price}.request_pico ELSE 0 END",
+        _other_units(call, price),
     ]
-    terms.append(_term(f"{call}.reasoning_tokens", f"({price}.reasoning_pico - {price}.output_pico)"))
-    terms.append(f"CASE WHEN {price}.request_pico > 0 THEN {call}.requests * {price}.request_pico ELSE 0 END")
-    terms.append(_other_units(call, price))
     return "TRY(\n    " + "\n    + ".join(terms) + "\n)"
 
 
