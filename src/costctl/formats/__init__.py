@@ -1,0 +1,44 @@
+"""Input formats: one small module each. Recognition reads a file's beginning and never guesses."""
+
+from __future__ import annotations
+
+from costctl.formats import anthropic_messages, call_log, claude_code, openai
+from costctl.formats.format import CANONICAL, Format
+from costctl.formats.sample import SAMPLE_BYTES, Sample, header, of_text
+
+__all__ = ["CANONICAL", "FORMATS", "SAMPLE_BYTES", "AmbiguousFile", "Format", "Sample", "header", "of_text", "recognise"]
+
+FORMATS: dict[str, Format] = {
+    each.name: each
+    for each in (
+        call_log.FORMAT,
+        claude_code.FORMAT,
+        anthropic_messages.FORMAT,
+        anthropic_messages.BATCH,
+        openai.FORMAT,
+        openai.BATCH,
+    )
+}
+
+
+class AmbiguousFile(Exception):  # noqa: N818 - a fact about a file, caught by that name
+    """Several formats claim a file: ``claims`` are their names and reasons."""
+
+    def __init__(self, claims: dict[str, str]) -> None:
+        super().__init__(" and ".join(f"{name} ({why})" for name, why in claims.items()))
+        self.claims = claims
+
+
+def recognise(sample: Sample) -> tuple[Format, str] | None:
+    """The one format that claims ``sample`` and why; None if none does.
+
+    Raises :class:`AmbiguousFile` if several do.
+    """
+    claims = {
+        each.name: why for each in FORMATS.values() if sample.shape in each.shapes and (why := each.claims(sample))
+    }
+    if len(claims) > 1:
+        raise AmbiguousFile(claims)
+    for name, why in claims.items():
+        return FORMATS[name], why
+    return None

@@ -1,0 +1,98 @@
+"""What an input format is: how it is recognised, and the SELECT that turns its raw rows into canonical calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from costctl.formats.fields import Fault, Field
+from costctl.formats.sample import Sample, Shape
+from costctl.records import COLUMNS
+
+COMPUTED = ("call_key", "cost_pico", "price_id", "source_id")
+"""Canonical columns that ingest fills, not a format."""
+
+CANONICAL: tuple[tuple[str, str], ...] = tuple(
+    (column.name, "VARCHAR" if column.name == "tags" else column.type)
+    for column in COLUMNS
+    if column.name not in COMPUTED
+)
+"""Name and type of the columns that a format's SELECT yields, beside source_id, line, id, content, reason and
+extra. Tags are the text of a JSON object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """An input format.
+
+    ``claims`` says in a few words why a sample is of this format, or returns "".
+    ``raw`` are the columns to read and their DuckDB types (VARCHAR, or STRUCTs of VARCHAR).
+    ``calls`` is SQL over the raw row for whether it is about a call at all; other rows are skipped.
+    ``fields`` are worked out of the raw row; ``columns`` is SQL over them for each canonical column (a column
+    that is not there is the field of its own name, else NULL); ``faults`` are conditions over them.
+    ``id`` is SQL over the raw row for the source's own id, in its name space; NULL where it has none.
+    ``content`` are the raw row's parts that tell id-less rows apart. They are part of every such call's
+    identity: the list may only ever grow at its end.
+    ``lines_stand_alone``: a file's tail may be read without its head.
+    ``repeats``: a call is often told by several lines.
+    ``extra`` is SQL over the raw row for text that tells of further calls; ``further`` is a SELECT that makes
+    rows of it from the table ``staged``, giving each its own ``extra_id``.
+    """
+
+    name: str
+    title: str
+    shapes: tuple[Shape, ...]
+    claims: Callable[[Sample], str]
+    raw: Mapping[str, str]
+    fields: tuple[Field, ...]
+    id: str
+    content: tuple[str, ...]
+    calls: str = "TRUE"
+    columns: Mapping[str, str] = field(default_factory=dict)
+    faults: tuple[Fault, ...] = ()
+    lines_stand_alone: bool = True
+    repeats: bool = False
+    extra: str = ""
+    further: str = ""
+
+    def select(self) -> str:
+        """A SELECT over a relation ``raw`` (columns ``source_id``, ``line``, ``given_time`` and those of :attr:`raw`) that
+        yields source_id, line, id, content, reason, extra and the :data:`CANONICAL` columns, a row a call.
+
+        ``reason`` is NULL for a good row; for a bad one it is "FIELD: FAULT", and the rest has no meaning.
+        """
+        fields = ",\n    ".join(f"{each.value} AS f_{each.name}" for each in self.fields)
+        # The separator at the end is cut, so that a longer list leaves the content of older rows as it was.
+        content = f"rtrim(concat_ws(chr(31), {', '.join(f'coalesce({part}, {_EMPTY})' for part in self.content)}), chr(31))"
+        row_fault = _case([fault for each in self.fields for fault in each.faults])
+        return f"""SELECT
+    source_id, line, id, content, {_case(list(self.faults), "fault")} AS reason, extra,
+    {(","+chr(10)+"    ").join(f"{self._column(name, kind)} AS {name}" for name, kind in CANONICAL)}
+FROM (
+    SELECT
+    source_id, line, {self.id} AS id, {content} AS content, {self.extra or "CAST(NULL AS VARCHAR)"} AS extra,
+    {row_fault} AS fault,
+    {fields}
+    FROM raw
+    WHERE {self.calls}
+)"""
+
+    def _column(self, name: str, kind: str) -> str:
+        if name in self.columns:
+            return self.columns[name]
+        if any(each.name == name for each in self.fields):
+            return f"f_{name}"
+        if name in _DEFAULTS:
+            return _DEFAULTS[name]
+        return f"CAST(NULL AS {kind})"
+
+
+_EMPTY = "''"
+_DEFAULTS = {"grain": "'call'", "requests": "CAST(1 AS BIGINT)", "mode": "'standard'", "billing": "'unknown'"}
+
+
+def _case(faults: list[Fault], before: str = "") -> str:
+    whens = " ".join(f"WHEN {condition} THEN '{reason}'" for condition, reason in faults)
+    if before:
+        whens = f"WHEN {before} IS NOT NULL THEN {before} {whens}"
+    return f"CASE {whens} END" if whens else "CAST(NULL AS VARCHAR)"

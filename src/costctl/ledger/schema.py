@@ -1,0 +1,156 @@
+"""The ledger's tables, its view, its version and the steps from older versions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from costctl.ledger.errors import LedgerError
+from costctl.records import COLUMNS
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+VERSION = 1
+
+STORED: tuple[tuple[str, str], ...] = (
+    *((column.name, "VARCHAR" if column.name == "tags" else column.type) for column in COLUMNS),
+    ("version_ts", "TIMESTAMP"),
+)
+"""Name and type of the columns of ``stored_calls``, in order.
+
+Tags are kept as the text of a JSON object: it is read, written and compressed several times faster than a
+MAP, which the view makes of it. ``version_ts`` is the time of the version of a call that stayed, where
+another version of it began earlier (``ts`` is then that earlier time); NULL where they are the same.
+"""
+
+PRICE_COLUMNS: tuple[tuple[str, str], ...] = (
+    ("price_id", "INTEGER"),
+    ("content", "UUID"),
+    ("provider", "VARCHAR"),
+    ("model", "VARCHAR"),
+    ("mode", "VARCHAR"),
+    ("region", "VARCHAR"),
+    ("effective_from", "TIMESTAMP"),
+    ("effective_to", "TIMESTAMP"),
+    ("window_start", "INTEGER"),
+    ("window_end", "INTEGER"),
+    ("tier_above", "BIGINT"),
+    ("tier_to", "BIGINT"),
+    ("input_pico", "BIGINT"),
+    ("cache_read_pico", "BIGINT"),
+    ("cache_write_5m_pico", "BIGINT"),
+    ("cache_write_1h_pico", "BIGINT"),
+    ("output_pico", "BIGINT"),
+    ("reasoning_pico", "BIGINT"),
+    ("request_pico", "BIGINT"),
+    ("other_units_pico", "MAP(VARCHAR, BIGINT)"),
+    ("source", "VARCHAR"),
+)
+"""A price row as the ledger keeps it: append-only, one row per ``content``; pico-dollars per token or unit."""
+
+
+def _columns(columns: tuple[tuple[str, str], ...]) -> str:
+    return ",\n    ".join(f"{name} {kind}" for name, kind in columns)
+
+
+TABLES = (
+    "CREATE TABLE meta (key VARCHAR, value VARCHAR)",
+    f"CREATE TABLE stored_calls (\n    {_columns(STORED)}\n)",
+    f"CREATE TABLE prices (\n    {_columns(PRICE_COLUMNS)}\n)",
+    """CREATE TABLE charges (
+    charge_key UUID, period_start TIMESTAMP, period_end TIMESTAMP, provider VARCHAR, model VARCHAR,
+    workspace VARCHAR, api_key VARCHAR, line_item VARCHAR, amount_pico BIGINT, currency VARCHAR,
+    kind VARCHAR, source_id INTEGER
+)""",
+    # What is known of each ingested file. read_to: bytes that are in the ledger. head, tail: hashes of the
+    # first 4 kB and of the 4 kB before read_to. given: the flags of its ingest, as JSON.
+    """CREATE TABLE sources (
+    source_id INTEGER, path VARCHAR, format VARCHAR, given VARCHAR, size BIGINT, mtime_ns BIGINT,
+    device BIGINT, inode BIGINT, read_to BIGINT, head VARCHAR, tail VARCHAR, rows BIGINT, rejected BIGINT,
+    equal_lines BIGINT, first_ts TIMESTAMP, last_ts TIMESTAMP, ingested_at TIMESTAMP
+)""",
+    "CREATE TABLE rejects (source_id INTEGER, line BIGINT, reason VARCHAR, raw VARCHAR)",
+)
+
+_UNPRICED_UNITS = " || ".join(
+    f"CASE WHEN stored_calls.{tokens} > 0 AND p.{price} IS NULL THEN ' {tokens}' ELSE '' END"
+    for tokens, price in (
+        ("input_tokens", "input_pico"),
+        ("cache_read_tokens", "cache_read_pico"),
+        ("cache_write_5m_tokens", "cache_write_5m_pico"),
+        ("cache_write_1h_tokens", "cache_write_1h_pico"),
+        ("output_tokens", "output_pico"),
+    )
+)
+_UNPRICED_OTHER_UNITS = """coalesce(' ' || array_to_string(list_filter(
+            map_keys(stored_calls.other_units),
+            lambda unit: stored_calls.other_units[unit] > 0 AND p.other_units_pico[unit] IS NULL
+        ), ' '), '')"""
+
+VIEW = f"""CREATE VIEW calls AS
+SELECT
+    call_key, ts, grain, requests, provider, model, team, project, user_id, user_id AS "user", agent, session,
+    api_key, workspace,
+    map_from_entries(list_sort(map_entries(from_json(tags, '"MAP(VARCHAR, VARCHAR)"')))) AS tags,
+    tags AS tags_json,
+    mode, region, context_tier, billing, replay,
+    input_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens,
+    output_tokens, reasoning_tokens, other_units,
+    latency_ms, success, error_type, reported_cost_pico, cost_pico,
+    (CAST(cost_pico AS DECIMAL(38, 0)) * CAST(0.000000000001 AS DECIMAL(12, 12)))::DECIMAL(38, 12) AS cost_usd,
+    price_id,
+    CASE
+        WHEN cost_pico IS NOT NULL THEN NULL
+        WHEN price_id IS NULL THEN 'no price for model ' || coalesce(provider || '/', '') || model
+            || CASE WHEN coalesce(mode, 'standard') = 'standard' THEN '' ELSE ' in mode ' || mode END
+            || coalesce(' in region ' || region, '')
+        ELSE 'no price for' || (
+            SELECT {_UNPRICED_UNITS} || {_UNPRICED_OTHER_UNITS}
+            FROM prices AS p WHERE p.price_id = stored_calls.price_id
+        )
+    END AS unpriced_reason,
+    source_id
+FROM stored_calls"""
+
+
+def create(connection: DuckDBPyConnection) -> None:
+    """Make every table and the view in an empty database."""
+    for statement in (*TABLES, VIEW):
+        connection.execute(statement)
+    connection.executemany(
+        "INSERT INTO meta VALUES (?, ?)",
+        [["version", str(VERSION)], ["ledger_id", str(uuid4())], ["commit", "0"]],
+    )
+
+
+MIGRATIONS: dict[int, tuple[str, ...]] = {}
+"""The statements that lead from a version to the next one, by the version they start at."""
+
+
+def migrate(connection: DuckDBPyConnection, version: int) -> None:
+    """Bring a ledger of an older version to :data:`VERSION`, in one transaction."""
+    connection.execute("BEGIN")
+    for step in range(version, VERSION):
+        for statement in MIGRATIONS[step]:
+            connection.execute(statement)
+    connection.execute("UPDATE meta SET value = ? WHERE key = 'version'", [str(VERSION)])
+    connection.execute("COMMIT")
+
+
+def version(connection: DuckDBPyConnection) -> int:
+    """The ledger's schema version. Raises :class:`LedgerError` for a file that is no ledger of ours, or is
+    newer than this program."""
+    tables = connection.execute(
+        "SELECT 1 FROM duckdb_tables() WHERE NOT internal AND table_name = 'meta'"
+    ).fetchone()
+    row = tables and connection.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()
+    if not row:
+        raise LedgerError("this DuckDB file is not a costctl ledger", hint="name another file with --db")
+    found = int(row[0])
+    if found > VERSION:
+        raise LedgerError(
+            f"the ledger has schema version {found}; this costctl knows up to {VERSION}",
+            hint="install a newer costctl, or name another ledger with --db",
+        )
+    return found
