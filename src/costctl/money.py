@@ -12,7 +12,6 @@ MAX_PICO = 2**63 - 1
 """A single row's cost is a BIGINT: about 9.2 million dollars."""
 
 
-
 def to_pico(usd: Decimal | int | str) -> int:
     """Whole pico-dollars of an amount in USD.
 

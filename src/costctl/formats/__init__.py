@@ -6,7 +6,17 @@ from costctl.formats import anthropic_messages, call_log, claude_code, openai
 from costctl.formats.format import CANONICAL, Format
 from costctl.formats.sample import SAMPLE_BYTES, Sample, header, of_text
 
-__all__ = ["CANONICAL", "FORMATS", "SAMPLE_BYTES", "AmbiguousFile", "Format", "Sample", "header", "of_text", "recognise"]
+__all__ = [
+    "CANONICAL",
+    "FORMATS",
+    "SAMPLE_BYTES",
+    "AmbiguousFile",
+    "Format",
+    "Sample",
+    "header",
+    "of_text",
+    "recognise",
+]
 
 FORMATS: dict[str, Format] = {
     each.name: each
@@ -35,7 +45,9 @@ def recognise(sample: Sample) -> tuple[Format, str] | None:
     Raises :class:`AmbiguousFile` if several do.
     """
     claims = {
-        each.name: why for each in FORMATS.values() if sample.shape in each.shapes and (why := each.claims(sample))
+        each.name: why
+        for each in FORMATS.values()
+        if sample.shape in each.shapes and (why := each.claims(sample))
     }
     if len(claims) > 1:
         raise AmbiguousFile(claims)

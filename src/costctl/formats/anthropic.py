@@ -18,7 +18,9 @@ USAGE = struct(
         "output_tokens": "VARCHAR",
         "cache_read_input_tokens": "VARCHAR",
         "cache_creation_input_tokens": "VARCHAR",
-        "cache_creation": struct(dict.fromkeys(("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"), "VARCHAR")),
+        "cache_creation": struct(
+            dict.fromkeys(("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"), "VARCHAR")
+        ),
         "output_tokens_details": struct({"thinking_tokens": "VARCHAR"}),
         "server_tool_use": struct(dict.fromkeys(("web_search_requests", "web_fetch_requests"), "VARCHAR")),
         "service_tier": "VARCHAR",
@@ -39,8 +41,12 @@ def usage_fields(usage: Callable[[str], str]) -> tuple[Field, ...]:
         count("output_tokens", usage("output_tokens"), required=True),
         count("cache_read_tokens", usage("cache_read_input_tokens"), said="cache_read_input_tokens"),
         count("written", usage("cache_creation_input_tokens"), said="cache_creation_input_tokens"),
-        count("written_5m", usage("cache_creation.ephemeral_5m_input_tokens"), said="ephemeral_5m_input_tokens"),
-        count("written_1h", usage("cache_creation.ephemeral_1h_input_tokens"), said="ephemeral_1h_input_tokens"),
+        count(
+            "written_5m", usage("cache_creation.ephemeral_5m_input_tokens"), said="ephemeral_5m_input_tokens"
+        ),
+        count(
+            "written_1h", usage("cache_creation.ephemeral_1h_input_tokens"), said="ephemeral_1h_input_tokens"
+        ),
         count("reasoning_tokens", usage("output_tokens_details.thinking_tokens"), said="thinking_tokens"),
         count("web_searches", usage("server_tool_use.web_search_requests"), said="web_search_requests"),
         count("web_fetches", usage("server_tool_use.web_fetch_requests"), said="web_fetch_requests"),

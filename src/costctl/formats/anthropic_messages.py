@@ -17,7 +17,11 @@ from costctl.formats.wrapper import either, struct
 
 
 def _is_message(value: Any) -> bool:
-    return isinstance(value, Mapping) and value.get("type") == "message" and isinstance(value.get("usage"), Mapping)
+    return (
+        isinstance(value, Mapping)
+        and value.get("type") == "message"
+        and isinstance(value.get("usage"), Mapping)
+    )
 
 
 def _claims(sample: Sample) -> str:
@@ -95,5 +99,11 @@ BATCH = Format(
     # Older files say service_tier "standard": the file itself says that it was a batch.
     columns={**anthropic.USAGE_COLUMNS, "mode": "'batch'", "billing": "'metered'"},
     id=response_id("result.message.id", "anthropic"),
-    content=("custom_id", "timestamp", "result.message.model", _of_result("input_tokens"), _of_result("output_tokens")),
+    content=(
+        "custom_id",
+        "timestamp",
+        "result.message.model",
+        _of_result("input_tokens"),
+        _of_result("output_tokens"),
+    ),
 )

@@ -15,14 +15,27 @@ from costctl.formats.sample import Sample
 from costctl.formats.wrapper import struct
 
 _LINE_TYPES = frozenset(
-    {"assistant", "user", "system", "summary", "progress", "attachment", "file-history-snapshot", "queue-operation"}
+    {
+        "assistant",
+        "user",
+        "system",
+        "summary",
+        "progress",
+        "attachment",
+        "file-history-snapshot",
+        "queue-operation",
+    }
 )
 
 
 def _claims(sample: Sample) -> str:
     for line in sample.objects:
         message = line.get("message")
-        if "sessionId" in line and ("uuid" in line or "parentUuid" in line) and line.get("type") in _LINE_TYPES:
+        if (
+            "sessionId" in line
+            and ("uuid" in line or "parentUuid" in line)
+            and line.get("type") in _LINE_TYPES
+        ):
             return "has sessionId, uuid and a transcript's type"
         if isinstance(message, dict) and isinstance(message.get("usage"), dict) and "response" not in line:
             return "has message.usage"
@@ -34,7 +47,14 @@ def _claims(sample: Sample) -> str:
 _MESSAGE = struct(anthropic.MESSAGE)
 # Sub-agents' progress lines hold the message two levels deeper.
 _PROGRESS = struct(
-    {"message": struct({"message": _MESSAGE, **dict.fromkeys(("timestamp", "requestId", "costUSD", "isSidechain"), "VARCHAR")})}
+    {
+        "message": struct(
+            {
+                "message": _MESSAGE,
+                **dict.fromkeys(("timestamp", "requestId", "costUSD", "isSidechain"), "VARCHAR"),
+            }
+        )
+    }
 )
 
 
@@ -48,12 +68,17 @@ _TOKENS = tuple(
 )
 _ID = _of_message("id")
 _MODEL = _of_message("model")
-_UNREADABLE = "(type IS NULL AND timestamp IS NULL AND message IS NULL AND sessionId IS NULL AND uuid IS NULL)"
+_UNREADABLE = (
+    "(type IS NULL AND timestamp IS NULL AND message IS NULL AND sessionId IS NULL AND uuid IS NULL)"
+)
 
 
 def _usage(part: str) -> str:
     flat = {"input_tokens": "inputTokens", "output_tokens": "outputTokens"}
-    flat |= {"cache_read_input_tokens": "cacheReadInputTokens", "cache_creation_input_tokens": "cacheCreationInputTokens"}
+    flat |= {
+        "cache_read_input_tokens": "cacheReadInputTokens",
+        "cache_creation_input_tokens": "cacheCreationInputTokens",
+    }
     older = f", {flat[part]}" if part in flat else ""
     return f"coalesce(message.usage.{part}, data.message.message.usage.{part}{older})"
 

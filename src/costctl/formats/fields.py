@@ -48,7 +48,10 @@ def count(
     faults: list[Fault] = [(f"{raw} IS NULL", f"{said}: missing")] if required else []
     faults += [
         (f"{value} > {most} OR ({value} IS NULL AND {digits})", f"{said}: too large"),
-        (f"{raw} IS NOT NULL AND CAST({value} AS VARCHAR) IS DISTINCT FROM {raw}", f"{said}: not a whole number"),
+        (
+            f"{raw} IS NOT NULL AND CAST({value} AS VARCHAR) IS DISTINCT FROM {raw}",
+            f"{said}: not a whole number",
+        ),
         (f"{value} < {least}", f"{said}: negative" if least == 0 else f"{said}: less than {least}"),
     ]
     return Field(name, value, tuple(faults))
@@ -109,7 +112,12 @@ def json_object(name: str, raw: str) -> Field:
     return Field(
         name,
         given,
-        ((f"{given} IS NOT NULL AND NOT (starts_with({given}, '{{') AND json_valid({given}))", f"{name}: not an object"),),
+        (
+            (
+                f"{given} IS NOT NULL AND NOT (starts_with({given}, '{{') AND json_valid({given}))",
+                f"{name}: not an object",
+            ),
+        ),
     )
 
 

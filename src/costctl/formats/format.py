@@ -67,7 +67,7 @@ class Format:
         row_fault = _case([fault for each in self.fields for fault in each.faults])
         return f"""SELECT
     source_id, line, id, content, {_case(list(self.faults), "fault")} AS reason, extra,
-    {(","+chr(10)+"    ").join(f"{self._column(name, kind)} AS {name}" for name, kind in CANONICAL)}
+    {("," + chr(10) + "    ").join(f"{self._column(name, kind)} AS {name}" for name, kind in CANONICAL)}
 FROM (
     SELECT
     source_id, line, {self.id} AS id, {content} AS content, {self.extra or "CAST(NULL AS VARCHAR)"} AS extra,

@@ -57,7 +57,7 @@ def _fields(part: Callable[[str], str], time: str) -> tuple[Field, ...]:
     stated = f"make_timestamp(epoch_us(TRY_CAST({time} AS TIMESTAMPTZ)))"
     created = f"make_timestamp(CAST(floor(TRY_CAST({seconds} AS DOUBLE)) AS BIGINT) * 1000000)"
     moment = f"coalesce({stated}, {created}, make_timestamp(epoch_us(TRY_CAST(given_time AS TIMESTAMPTZ))))"
-    searches = f"from_json({part('output')}, '[{{\"type\": \"VARCHAR\"}}]')"
+    searches = f'from_json({part("output")}, \'[{{"type": "VARCHAR"}}]\')'
     return (
         Field(
             "ts",
@@ -95,8 +95,14 @@ def _fields(part: Callable[[str], str], time: str) -> tuple[Field, ...]:
     )  # fmt: skip
 
 
-_PAIRS = (("input_audio_tokens", "f_audio_in"), ("output_audio_tokens", "f_audio_out"), ("web_search_requests", "f_web_searches"))
-_UNITS = ", ".join(f"CASE WHEN {sql} > 0 THEN {{'key': '{name}', 'value': {sql}}} END" for name, sql in _PAIRS)
+_PAIRS = (
+    ("input_audio_tokens", "f_audio_in"),
+    ("output_audio_tokens", "f_audio_out"),
+    ("web_search_requests", "f_web_searches"),
+)
+_UNITS = ", ".join(
+    f"CASE WHEN {sql} > 0 THEN {{'key': '{name}', 'value': {sql}}} END" for name, sql in _PAIRS
+)
 _COLUMNS = {
     "input_tokens": "f_prompt - coalesce(f_cached, 0) - coalesce(f_written, 0) - coalesce(f_audio_in, 0)",
     "cache_read_tokens": "f_cached",
@@ -173,5 +179,10 @@ BATCH = Format(
     columns={**_COLUMNS, "mode": "'batch'"},
     faults=_FAULTS,
     id=f"coalesce({response_id('response.body.id', 'openai')}, 'openai:' || nullif(id, ''))",
-    content=("custom_id", "response.body.created", "response.body.model", "response.body.usage.prompt_tokens"),
+    content=(
+        "custom_id",
+        "response.body.created",
+        "response.body.model",
+        "response.body.usage.prompt_tokens",
+    ),
 )

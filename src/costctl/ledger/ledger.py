@@ -193,7 +193,9 @@ class Ledger:
         raise LedgerError(f"cannot open the ledger {self.path}: {message}", file=self.path)
 
 
-def _configuration(read_only: bool, spill: Path | None = None) -> dict[str, str | bool | int | float | list[str]]:
+def _configuration(
+    read_only: bool, spill: Path | None = None
+) -> dict[str, str | bool | int | float | list[str]]:
     configuration: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": MEMORY_LIMIT,
         "autoinstall_known_extensions": False,

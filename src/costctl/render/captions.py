@@ -8,43 +8,46 @@ from datetime import datetime, time, timedelta
 
 from costctl.render.cells import display
 from costctl.render.printable import printable
+from costctl.render.width import shorten
 from costctl.report import Column, Outcome, Report, Span, Unpriced
 
 _MODELS_NAMED = 5
 """How many models a sentence names; JSON names all."""
 
 
-def header(report: Report) -> list[str]:
-    """The title; period, zone, number of calls and price books; the filters. Printable."""
+def header(report: Report, name_width: int | None = None) -> list[str]:
+    """The title; period, zone, number of calls and price books; the filters. Printable.
+
+    Names are shortened to ``name_width`` cells where given: a table's reader wants the figures, not the names.
+    """
     facts: list[str] = []
     if report.period is not None:
         facts += [period(report.period), printable(report.period.timezone)]
     if report.calls is not None:
         facts.append(_counted(report.calls, "call"))
     if report.price_books:
-        facts.append("prices: " + ", ".join(map(printable, report.price_books)))
+        facts.append("prices: " + ", ".join(_name(book, name_width) for book in report.price_books))
     lines = [printable(report.title), " · ".join(facts)]
     if report.filters:
-        lines.append("where " + ", ".join(map(printable, report.filters)))
+        lines.append("where " + ", ".join(_name(condition, name_width) for condition in report.filters))
     return [line for line in lines if line]
 
 
-def warnings(report: Report) -> list[str]:
+def warnings(report: Report, name_width: int | None = None) -> list[str]:
     """What makes the figures less than the whole truth: calls without a price, rejected lines."""
     sentences = []
     if report.unpriced.calls or report.unpriced.tokens:
-        sentences.append(_unpriced(report.unpriced))
+        sentences.append(_unpriced(report.unpriced, name_width))
     if report.rejected_lines:
         verb = "was" if report.rejected_lines == 1 else "were"
-        sentences.append(
-            f"{_counted(report.rejected_lines, 'line')} {verb} rejected and not counted: see costctl rejects"
-        )
+        lines = _counted(report.rejected_lines, "line")
+        sentences.append(f"{lines} {verb} rejected and not counted: see costctl rejects")
     return sentences
 
 
 def remarks(report: Report | Outcome) -> list[str]:
-    """The footer: the warnings, then the notes. For outputs without room for them (CSV) a command says them
-    on standard error."""
+    """The footer: the warnings, then the notes. A command says them on standard error where the output has no
+    room for them (CSV)."""
     found = warnings(report) if isinstance(report, Report) else []
     return [*found, *map(printable, report.notes)]
 
@@ -105,8 +108,12 @@ def _figure(column: Column, value: object) -> str:
     return f"{shown} {printable(column.unit)}" if worded else shown
 
 
-def _unpriced(unpriced: Unpriced) -> str:
-    named = [printable(model) for model in unpriced.models[:_MODELS_NAMED]]
+def _name(text: str, width: int | None) -> str:
+    return printable(text) if width is None else shorten(printable(text), width)
+
+
+def _unpriced(unpriced: Unpriced, name_width: int | None) -> str:
+    named = [_name(model, name_width) for model in unpriced.models[:_MODELS_NAMED]]
     more = len(unpriced.models) - len(named)
     models = (f" of {', '.join(named)}" if named else "") + (f" and {more:,} more" if more else "")
     verb = "has" if unpriced.calls == 1 else "have"

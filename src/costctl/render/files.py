@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from collections.abc import Collection
 from contextlib import suppress
@@ -40,19 +39,22 @@ def write(
     """Write ``report`` to ``path`` in the format of its ending: a table of 100 columns for ``.txt``.
 
     The text goes to a new file beside ``path``, which takes its place once it is whole and on the disk; a
-    link is replaced, never written through. What is there already is replaced only with ``force``, and what
-    ``refuse`` lists (the ledger, inputs) never. Returns ``path``. Raises :class:`OutputError` before anything
-    is written, and :class:`OSError` where the disk fails; ``path`` is untouched then.
+    link is replaced, never written through. What is there already is replaced only with ``force`` (a file
+    keeps its mode), and what ``refuse`` lists (the ledger, inputs) never. Returns ``path``. Raises
+    :class:`OutputError` before anything is written, and :class:`OSError` where the disk fails; ``path`` is
+    untouched then.
     """
     target = Path(path)
     check(target, force=force, refuse=refuse)
-    temporary = target.with_name(f".costctl-{secrets.token_hex(8)}.tmp")
+    temporary = target.with_name(f".costctl-{os.urandom(8).hex()}.tmp")
     # Mode 0666 less the umask, as of any file that a user makes; O_EXCL follows no link.
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
         with os.fdopen(descriptor, "wb") as stream:
             _write(report, stream, target.suffix.lower())
             stream.flush()
+            if target.is_file() and not target.is_symlink():
+                os.fchmod(stream.fileno(), stat.S_IMODE(target.stat().st_mode))
             os.fsync(stream.fileno())
         temporary.replace(target)
     except BaseException:

@@ -28,8 +28,9 @@ def write_markdown(report: Report | Outcome, stream: TextIO) -> None:
     if isinstance(report, Outcome):
         blocks = [_table(["figure", "value"], [False, True], outcome_figures(report))]
     else:
-        title, *facts = header(report)
-        blocks = [f"**{escaped(title.strip())}**\n", *(f"{escaped(fact)}\n" for fact in facts)]
+        blocks = [f"{escaped(line.strip())}\n" for line in header(report)]
+        if report.title.strip():
+            blocks[0] = f"**{blocks[0].rstrip()}**\n"
         if report.rows:
             blocks.append(_rows(report))
         else:

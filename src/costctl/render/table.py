@@ -23,6 +23,8 @@ _STYLES = {"title": "1", "head": "1", "total": "1", "faint": "2", "bar": "36", "
 
 _NAMED_LEFT_OUT = 3
 _MAX_TITLE_LINES = 3
+_NAME_WIDTH = 40
+"""Names in header and footer are shortened to this."""
 
 
 def write_table(report: Report | Outcome, stream: TextIO, *, width: int, color: bool) -> None:
@@ -38,10 +40,10 @@ def write_table(report: Report | Outcome, stream: TextIO, *, width: int, color: 
 
 def _report(report: Report, width: int, color: bool) -> Iterator[str]:
     layout = lay_out(report, width)
-    for number, sentence in enumerate(header(report)):
+    for number, sentence in enumerate(header(report, _NAME_WIDTH)):
         yield from _wrapped(sentence, width, "faint" if number else "title", color)
     yield ""
-    if report.rows:
+    if report.rows and layout.places:
         yield from _rows(report, layout, color)
     else:
         yield "Nothing to show."
@@ -50,7 +52,7 @@ def _report(report: Report, width: int, color: bool) -> Iterator[str]:
             yield ""
             yield from lines
     footer = [
-        *((warning, "warning") for warning in warnings(report)),
+        *((warning, "warning") for warning in warnings(report, _NAME_WIDTH)),
         *((note, "") for note in _notes(report, layout)),
     ]
     if footer:

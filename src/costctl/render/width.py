@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from unicodedata import combining
+from unicodedata import category
 
 ELLIPSIS = "…"
 
-_JOINS = frozenset("\u200c\u200d\ufe0e\ufe0f")
-_CODE_POINTS_PER_CELL = 8
-"""More than an honest character needs; a label of nothing but combining marks is cut here."""
+_LONGEST_CLUSTER = 16
+"""Code points; more than any language or emoji needs. A letter under a hundred marks is cut here."""
 
 
 def measure(text: str) -> int:
@@ -29,7 +28,7 @@ def pad(text: str, width: int, *, right: bool = False) -> str:
 
 def shorten(text: str, width: int) -> str:
     """``text`` in at most ``width`` cells: names lose their middle, sentences their end, marked by ``…``."""
-    if len(text) <= _CODE_POINTS_PER_CELL * width and measure(text) <= width:
+    if _fits(text, width):
         return text
     if width <= 1:
         return ELLIPSIS[:width]
@@ -57,45 +56,71 @@ def longest_word(text: str) -> int:
 
 
 def _pieces(text: str, width: int) -> Iterator[str]:
+    """The words of ``text``; one that is wider than ``width`` in parts."""
     for word in text.split():
-        while len(word) > _CODE_POINTS_PER_CELL * width or measure(word) > width:
-            piece = _beginning(word, width) or word[0]
-            yield piece
-            word = word[len(piece) :]
-        if word:
+        if _fits(word, width):
             yield word
+            continue
+        piece, taken = "", 0
+        for cluster in _clusters(word):
+            size = _size(cluster)
+            if piece and taken + size > width:
+                yield piece
+                piece, taken = "", 0
+            piece += cluster
+            taken += size
+        yield piece
+
+
+def _fits(text: str, width: int) -> bool:
+    return len(text) <= _LONGEST_CLUSTER * width and measure(text) <= width
 
 
 def _beginning(text: str, width: int) -> str:
-    """The longest beginning of at most ``width`` cells that splits no joined characters."""
-    low, high = 0, min(len(text), _CODE_POINTS_PER_CELL * width)
-    while low < high:
-        middle = (low + high + 1) // 2
-        if measure(text[:middle]) <= width:
-            low = middle
-        else:
-            high = middle - 1
-    while 0 < low < len(text) and _joined(text[low - 1], text[low]):
-        low -= 1
-    return text[:low]
+    """The longest beginning of at most ``width`` cells."""
+    return text[: _length(_clusters(text), width)]
 
 
 def _end(text: str, width: int) -> str:
-    """The longest end of at most ``width`` cells that splits no joined characters."""
-    low, high = 0, min(len(text), _CODE_POINTS_PER_CELL * width)
-    while low < high:
-        middle = (low + high + 1) // 2
-        if measure(text[-middle:]) <= width:
-            low = middle
-        else:
-            high = middle - 1
-    start = len(text) - low
-    while 0 < start < len(text) and _joined(text[start - 1], text[start]):
-        start += 1
-    return text[start:]
+    """The longest end of at most ``width`` cells."""
+    # Of clusters that take a cell or more each, no more than this can fit.
+    clusters = list(_clusters(text[-_LONGEST_CLUSTER * (width + 1) :]))
+    return text[len(text) - _length(reversed(clusters), width) :]
+
+
+def _length(clusters: Iterator[str], width: int) -> int:
+    """Code points of as many clusters as fit."""
+    length = 0
+    for cluster in clusters:
+        width -= _size(cluster)
+        if width < 0:
+            break
+        length += len(cluster)
+    return length
+
+
+def _size(cluster: str) -> int:
+    """Cells of a cluster; of marks without a letter one, so that no width holds endlessly many."""
+    return max(measure(cluster), 1)
+
+
+def _clusters(text: str) -> Iterator[str]:
+    """``text`` in characters as people see them: a letter with its marks, an emoji of several joined ones."""
+    start = 0
+    for index in range(1, len(text)):
+        if index - start >= _LONGEST_CLUSTER or not _joined(text[index - 1], text[index]):
+            yield text[start:index]
+            start = index
+    if text:
+        yield text[start:]
 
 
 def _joined(left: str, right: str) -> bool:
+    if right.isascii():
+        return left == "\u200d"
     return (
-        left == "\u200d" or right in _JOINS or combining(right) > 0 or "\U0001f3fb" <= right <= "\U0001f3ff"
+        left == "\u200d"
+        or right in "\u200c\u200d"
+        or "\U0001f3fb" <= right <= "\U0001f3ff"  # the skin tones
+        or category(right).startswith("M")
     )

@@ -1,0 +1,27 @@
+"""Time: the period a question is about, its zone, and the calendar's buckets.
+
+Times are stored in UTC; every question has one zone. Periods are half-open, weeks begin on Monday, a day
+lasts from the first instant of its date to the first of the next (23, 24 or 25 hours; none at all where a
+zone skipped the date).
+"""
+
+from costctl.periods.buckets import Unit, bucket, bucket_label
+from costctl.periods.calendar import day_start, instant_of, shifted, unit_start
+from costctl.periods.period import Period, calendar_period, period
+from costctl.periods.zones import PeriodError, offset_changes, zone
+
+__all__ = [
+    "Period",
+    "PeriodError",
+    "Unit",
+    "bucket",
+    "bucket_label",
+    "calendar_period",
+    "day_start",
+    "instant_of",
+    "offset_changes",
+    "period",
+    "shifted",
+    "unit_start",
+    "zone",
+]
