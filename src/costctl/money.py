@@ -28,7 +28,7 @@ def to_pico(usd: Decimal | int | str) -> int:
     shift = exponent + 12
     value = int("".join(map(str, digits)) or "0")
     if shift >= 0:
-        value *= 10**shift
+        value *= int(10**shift)
     else:
         value, rest = divmod(value, 10**-shift)
         if rest:

@@ -160,7 +160,7 @@ def pivot() -> Report:
 
 
 def names(hostile: tuple[str, ...] = HOSTILE, tags: int = len(HOSTILE)) -> Report:
-    """Every hostile name in a cell, the first ones also in headers, all in title, filters, notes and so on."""
+    """Every hostile name in a cell, the first ones also in headers, all in title, filters, notes, …"""
     columns = (
         Column("team", "text"),
         Column("cost", "money"),

@@ -13,6 +13,7 @@ MAX_DEPTH = 32
 MAX_NODES = 100_000
 """Counted with every alias expanded."""
 MAX_ALIASES = 100
+TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 
 NOT_TEXT = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What YAML does not count as printable."""
@@ -93,6 +94,8 @@ def compose(file: Path) -> tuple[Node, list[DocumentError]]:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
         message = ", ".join(part for part in (error.context, error.problem) if part)
+        if "nesting depth" in message:  # libyaml's own limit: it looks far ahead of its events
+            raise DocumentError(str(file), line, column, TOO_DEEP) from None
         hint = "YAML is indented with spaces, not tabs" if "\\t" in message else ""
         raise DocumentError(str(file), line, column, f"this is not YAML: {message}", hint) from None
     return composer.root, composer.errors
@@ -197,7 +200,7 @@ class _Composer:
     def _check_depth(self, node: Node) -> None:
         # With the height of an alias: 100 of them, each at the bottom of the next, would be 3,200 levels.
         if len(self._stack) + node.height > MAX_DEPTH:
-            raise self._error(f"nested deeper than {MAX_DEPTH} levels")
+            raise self._error(TOO_DEEP)
 
     def _add(self, node: Node) -> None:
         """Put a complete node where it belongs: at the root, in a list, or as a map's next key or value."""

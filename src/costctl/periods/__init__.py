@@ -8,7 +8,7 @@ zone skipped the date).
 from costctl.periods.buckets import Unit, bucket, bucket_label
 from costctl.periods.calendar import day_start, instant_of, shifted, unit_start
 from costctl.periods.period import Period, calendar_period, period
-from costctl.periods.zones import PeriodError, offset_changes, zone
+from costctl.periods.zones import PeriodError, offset_changes, zone, zone_names
 
 __all__ = [
     "Period",
@@ -24,4 +24,5 @@ __all__ = [
     "shifted",
     "unit_start",
     "zone",
+    "zone_names",
 ]

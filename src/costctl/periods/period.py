@@ -80,8 +80,9 @@ def period(
     if month is not None:
         return _month(month, zone, now)
     start = _span("--since", since, zone, now)[0] if since is not None else None
-    end = _span("--until", until, zone, now)[1] if until is not None else None
-    if start is not None and end is not None and end < start:
+    begins, end = _span("--until", until, zone, now) if until is not None else (None, None)
+    # The day before --since ends at the very instant at which that begins.
+    if start is not None and begins is not None and end is not None and end <= start and begins < start:
         raise PeriodError(f"--until {until} ends before --since {since} begins")
     if since is not None and until is not None:
         label = since if since == until else f"{since} to {until}"

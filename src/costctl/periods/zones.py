@@ -1,4 +1,8 @@
-"""Zones: by name or the machine's own, and the offsets that they had."""
+"""Zones: by name or the machine's own, and the offsets that they had.
+
+Rules come from the tzdata package, never from the machine's own database: that one may be years old, or
+built with other rules for the same name, and two machines would put one call into different days.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,11 @@ import difflib
 import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+from zoneinfo import ZoneInfo
+
+import tzdata
 
 SECOND = 1_000_000
 """Microseconds, the unit of every integer time here; they count from 1970-01-01."""
@@ -30,11 +37,11 @@ class PeriodError(ValueError):
 def zone(
     name: str | None = None, environment: Mapping[str, str] = os.environ, root: Path = Path("/")
 ) -> ZoneInfo:
-    """The zone called ``name`` (``Europe/Berlin``); without a name the machine's.
+    """The zone called ``name`` (``Europe/Berlin``); without a name the machine's. One name, one object.
 
-    That is what TZ says, else where ``/etc/localtime`` points, else the name in ``/etc/timezone``, else UTC.
-    ``root`` is where ``etc`` stands. Raises :class:`PeriodError` for a name that is no zone, and for a
-    machine whose zone has no name.
+    The machine's is what TZ says, else where ``/etc/localtime`` points, else the name in ``/etc/timezone``,
+    else UTC. ``root`` is where ``etc`` stands. Raises :class:`PeriodError` for a name that is no zone, and
+    for a machine whose zone has no name.
     """
     if name is not None:
         return _named(name, "")
@@ -48,7 +55,22 @@ def zone(
         return _named(timezone.read_text(encoding="utf-8", errors="replace").strip(), f"{timezone}: ")
     if localtime.exists():
         raise PeriodError(f"{localtime} does not say the zone's name", "name it with --tz or COSTCTL_TZ")
-    return ZoneInfo("UTC")
+    return _named("UTC", "")
+
+
+_DATABASE = Path(tzdata.__file__).parent
+
+
+@cache
+def zone_names() -> frozenset[str]:
+    """Every name that :func:`zone` knows."""
+    return frozenset((_DATABASE / "zones").read_text(encoding="ascii").split())
+
+
+@cache
+def _loaded(name: str) -> ZoneInfo:
+    with (_DATABASE / "zoneinfo" / name).open("rb") as stream:
+        return ZoneInfo.from_file(stream, key=name)
 
 
 def _tail(path: str) -> str:
@@ -58,17 +80,14 @@ def _tail(path: str) -> str:
 
 
 def _named(name: str, origin: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: "Europe" is a directory
-        known = {each.casefold(): each for each in sorted(available_timezones())}
-        cities = {each.rpartition("/")[2]: each for each in known}
-        wanted = name.casefold().replace(" ", "_")
-        near = difflib.get_close_matches(wanted, [*known, *cities], n=1, cutoff=0.75)
-        hint = (
-            f"did you mean {known[cities.get(near[0], near[0])]}?" if near else "as in Europe/Berlin or UTC"
-        )
-        raise PeriodError(f"{origin}unknown time zone {name!r}", hint) from None
+    if name in zone_names():
+        return _loaded(name)
+    known = {each.casefold(): each for each in sorted(zone_names())}
+    cities = {each.rpartition("/")[2]: each for each in known}
+    wanted = name.casefold().replace(" ", "_")
+    near = difflib.get_close_matches(wanted, [*known, *cities], n=1, cutoff=0.75)
+    hint = f"did you mean {known[cities.get(near[0], near[0])]}?" if near else "as in Europe/Berlin or UTC"
+    raise PeriodError(f"{origin}unknown time zone {name!r}", hint)
 
 
 def microseconds(instant: datetime) -> int:

@@ -18,7 +18,7 @@ _MODELS_NAMED = 5
 def header(report: Report, name_width: int | None = None) -> list[str]:
     """The title; period, zone, number of calls and price books; the filters. Printable.
 
-    Names are shortened to ``name_width`` cells where given: a table's reader wants the figures, not the names.
+    Names are shortened to ``name_width`` cells where given: a table's reader wants figures, not names.
     """
     facts: list[str] = []
     if report.period is not None:
