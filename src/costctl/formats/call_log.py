@@ -26,14 +26,17 @@ from costctl.records import BILLINGS, GRAINS, MODES
 _TIMES = ("timestamp", "ts")
 _TOKENS = ("input_tokens", "output_tokens", "cached_tokens", "cache_read_tokens")
 
-# In the order of the identity of a line without an id: new names go to the end.
-_RAW = (
-    "timestamp", "ts", "user_id", "user", "team_id", "team", "project_id", "project", "agent_id", "agent",
-    "session_id", "session", "api_key_id", "api_key", "workspace_id", "workspace", "provider", "model", "mode",
-    "region", "context_tier", "billing", "grain", "replay", "requests", "input_tokens", "output_tokens",
-    "cached_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_5m_tokens",
-    "cache_write_1h_tokens", "reasoning_tokens", "other_units", "latency_ms", "success", "error_type",
-    "total_cost", "reported_cost_pico", "tags",
+# What nearly every line has and, in the second list, what few have. Both are the identity of a line without an
+# id, in this order: new names go to the end of the second.
+_USUAL = (
+    "timestamp", "user_id", "team_id", "project_id", "agent_id", "model", "input_tokens", "output_tokens",
+    "cached_tokens", "latency_ms", "success", "error_type", "tags",
+)  # fmt: skip
+_RARE = (
+    "ts", "user", "team", "project", "agent", "session_id", "session", "api_key_id", "api_key", "workspace_id",
+    "workspace", "provider", "mode", "region", "context_tier", "billing", "grain", "replay", "requests",
+    "cache_read_tokens", "cache_write_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens",
+    "reasoning_tokens", "other_units", "total_cost", "reported_cost_pico",
 )  # fmt: skip
 
 
@@ -51,7 +54,7 @@ FORMAT = Format(
     title="call log of one call a line, with the book's APIUsageLog fields or costctl's own names",
     shapes=("jsonl", "csv", "parquet"),
     claims=_claims,
-    raw={"id": "VARCHAR", **dict.fromkeys(_RAW, "VARCHAR")},
+    raw={"id": "VARCHAR", **dict.fromkeys((*_USUAL, *_RARE), "VARCHAR")},
     fields=(
         moment("ts", first_of("timestamp", "ts", "given_time"), said="timestamp"),
         text("model", "model", required=True),
@@ -109,5 +112,6 @@ FORMAT = Format(
         ("f_reasoning_tokens > f_output_tokens", "reasoning_tokens: more than output_tokens"),
     ),
     id=response_id("id", "costctl"),
-    content=tuple(f'"{name}"' for name in _RAW),
+    content=tuple(f'"{name}"' for name in _USUAL),
+    rarely={name: f'"{name}"' for name in _RARE},
 )

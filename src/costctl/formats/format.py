@@ -31,8 +31,8 @@ class Format:
     ``fields`` are worked out of the raw row; ``columns`` is SQL over them for each canonical column (a column
     that is not there is the field of its own name, else NULL); ``faults`` are conditions over them.
     ``id`` is SQL over the raw row for the source's own id, in its name space; NULL where it has none.
-    ``content`` are the raw row's parts that tell id-less rows apart. They are part of every such call's
-    identity: the list may only ever grow at its end.
+    ``content`` are the raw row's parts that tell id-less rows apart, ``rarely`` those that few rows have, by
+    name. They are part of every such call's identity: ``content`` never changes, ``rarely`` may only grow at its end.
     ``lines_stand_alone``: a file's tail may be read without its head.
     ``repeats``: a call is often told by several lines.
     ``extra`` is SQL over the raw row for text that tells of further calls; ``further`` is a SELECT that makes
@@ -47,6 +47,7 @@ class Format:
     fields: tuple[Field, ...]
     id: str
     content: tuple[str, ...]
+    rarely: Mapping[str, str] = field(default_factory=dict)
     calls: str = "TRUE"
     columns: Mapping[str, str] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
@@ -62,20 +63,27 @@ class Format:
         ``reason`` is NULL for a good row; for a bad one it is "FIELD: FAULT", and the rest has no meaning.
         """
         fields = ",\n    ".join(f"{each.value} AS f_{each.name}" for each in self.fields)
-        # The separator at the end is cut, so that a longer list leaves the content of older rows as it was.
-        content = f"rtrim(concat_ws(chr(31), {', '.join(f'coalesce({part}, {_EMPTY})' for part in self.content)}), chr(31))"
         row_fault = _case([fault for each in self.fields for fault in each.faults])
         return f"""SELECT
     source_id, line, id, content, {_case(list(self.faults), "fault")} AS reason, extra,
     {("," + chr(10) + "    ").join(f"{self._column(name, kind)} AS {name}" for name, kind in CANONICAL)}
 FROM (
     SELECT
-    source_id, line, {self.id} AS id, {content} AS content, {self.extra or "CAST(NULL AS VARCHAR)"} AS extra,
+    source_id, line, {self.id} AS id, {self._content()} AS content, {self.extra or "CAST(NULL AS VARCHAR)"} AS extra,
     {row_fault} AS fault,
     {fields}
     FROM raw
     WHERE {self.calls}
 )"""
+
+    def _content(self) -> str:
+        """SQL for the text that identifies an id-less row. A rare part is only there with its name before it, so
+        that one more of them leaves all older texts as they were."""
+        parts = ", chr(31), ".join(self.content)
+        named = ", ".join(f"chr(31) || '{name}=' || {part}" for name, part in self.rarely.items())
+        if named:
+            parts += f", CASE WHEN coalesce({', '.join(self.rarely.values())}) IS NOT NULL THEN concat({named}) END"
+        return f"concat({parts})"
 
     def _column(self, name: str, kind: str) -> str:
         if name in self.columns:
@@ -87,7 +95,6 @@ FROM (
         return f"CAST(NULL AS {kind})"
 
 
-_EMPTY = "''"
 _DEFAULTS = {"grain": "'call'", "requests": "CAST(1 AS BIGINT)", "mode": "'standard'", "billing": "'unknown'"}
 
 
