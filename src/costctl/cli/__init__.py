@@ -1,0 +1,80 @@
+"""The command line: parse options, call one function of a room, render what it returns."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from costctl import __version__
+from costctl.cli.help import WIDTH, Entry, Program
+
+USAGE, QUESTIONS, PRICES, MORE = "Usage data", "Questions", "Prices", "More"
+
+COMMANDS = (
+    Entry("formats", "costctl.cli.formats", USAGE, "List the input formats that ingest understands."),
+)
+
+
+class Costctl(Program):
+    entries = COMMANDS
+
+
+app = typer.Typer(
+    name="costctl",
+    cls=Costctl,
+    help="Exact LLM costs by team, project, user and model, from the usage data you already have.",
+    epilog="""
+costctl demo
+costctl ingest --claude-code
+costctl report --by team,model --last 7d
+""",
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["--help", "-h"], "max_content_width": WIDTH},
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"costctl {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def start(
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version.")
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the program with ``arguments`` (the process's own) and exit: 0 done, 1 failed, 2 wrong usage, 4
+    done but something needs attention, 130 interrupted."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the caller, as in `costctl … >&-`
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+    sys.exit(_run(sys.argv[1:] if arguments is None else arguments))
+
+
+def _run(arguments: list[str]) -> int:
+    program = typer.main.get_command(app)
+    if "_COSTCTL_COMPLETE" in os.environ:  # a shell asks what could be typed next
+        program(arguments, prog_name="costctl")
+    try:
+        with program.make_context("costctl", arguments) as context:
+            program.invoke(context)
+        return 0
+    except typer.Exit as done:
+        return done.exit_code
+    except (Exception, KeyboardInterrupt) as error:
+        from costctl.cli.errors import tell
+
+        return tell(error, arguments)

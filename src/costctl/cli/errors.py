@@ -1,0 +1,142 @@
+"""What a command says when it fails, and the code it exits with."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import typer
+
+from costctl import config
+
+FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An error in words for its user. ``code`` is the word that programs match."""
+
+    code: str
+    message: str
+    exit: int = FAILED
+    hint: str = ""
+    file: str | None = None
+    line: int | None = None
+
+
+def tell(error: BaseException, arguments: Sequence[str]) -> int:
+    """Say on standard error what went wrong, as JSON where that is the output's format, and return the exit
+    code. An error that no command should meet is raised again, for its traceback."""
+    from costctl.render import closed_pipe_ends_quietly, error_document, has_color, printable
+
+    if isinstance(error, BrokenPipeError):
+        with closed_pipe_ends_quietly(sys.stdout):
+            raise error
+        return 0
+    failures = explain(error)
+    if failures is None:
+        raise error
+    for failure in failures:
+        if format_of(arguments) == "json":
+            _print(
+                error_document(
+                    failure.code,
+                    failure.message,
+                    file=failure.file,
+                    line=failure.line or None,
+                    hint=failure.hint or None,
+                )
+            )
+            break  # one document; the first fault is the file's first
+        bold, plain = ("\x1b[1;31m", "\x1b[0m") if has_color(sys.stderr) else ("", "")
+        _print(f"{bold}error:{plain} {printable(failure.message)}")
+        if failure.hint:
+            _print(f"hint: {printable(failure.hint)}")
+    if isinstance(error, OSError):
+        _discard_output()
+    return failures[0].exit
+
+
+def explain(error: BaseException) -> list[Failure] | None:
+    """``error`` in words, one :class:`Failure` a fault; None for an error that is a fault of the program."""
+    from costctl.documents import DocumentError
+    from costctl.filters import FilterError
+    from costctl.ledger import LedgerError
+    from costctl.periods import PeriodError
+    from costctl.render import OutputError
+
+    match error:
+        case KeyboardInterrupt() | typer.Abort():
+            return [Failure("interrupted", "interrupted", INTERRUPTED)]
+        case typer.TyperException():
+            return [_usage(error)]
+        case config.SettingError() | PeriodError() | FilterError():
+            return [Failure("usage", str(error), WRONG_USAGE, error.hint)]
+        case DocumentError():
+            return [
+                Failure("document", str(each), FAILED, each.hint, each.file, each.line)
+                for each in error.errors
+            ]
+        case LedgerError():
+            code = type(error).__name__.removeprefix("Ledger").lower()
+            code = "ledger" if code == "error" else f"ledger_{code}"
+            return [
+                Failure(code, error.message, FAILED, error.hint, str(error.file) if error.file else None)
+            ]
+        case OutputError():
+            return [Failure("output", str(error), FAILED, error.hint, str(error.path))]
+        case OSError():
+            where = f"{error.filename}: " if error.filename else ""
+            file = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else None
+            return [Failure("system", f"{where}{error.strerror or error}", FAILED, "", file)]
+    return None
+
+
+def _usage(error: typer.TyperException) -> Failure:
+    """An option, argument or command that Typer does not know, in our form."""
+    message = error.format_message().rstrip(".")
+    message = message[:1].lower() + message[1:]
+    context = getattr(error, "ctx", None)
+    hint = f"see {context.command_path} --help" if context is not None else ""
+    possible = sorted(getattr(error, "possibilities", None) or ())
+    if possible:
+        message, hint = error.message[:1].lower() + error.message[1:], f"did you mean {' or '.join(possible)}?"
+    elif "? Did you mean " in message or ". Did you mean " in message:
+        message, _, near = message.partition(" Did you mean ")
+        message, hint = message.rstrip(".?"), f"did you mean {near.rstrip('?').replace(chr(39), '')}?"
+    return Failure("usage", message, WRONG_USAGE, hint)
+
+
+def format_of(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> str:
+    """The output's format as far as it can be told of a command that may have failed while it was read: the
+    last ``--format``, else the setting, else table."""
+    found = None
+    for number, argument in enumerate(arguments):
+        if argument == "--":
+            break
+        if argument.startswith("--format="):
+            found = argument.partition("=")[2]
+        elif argument == "--format" and number + 1 < len(arguments):
+            found = arguments[number + 1]
+    if found is None:
+        with suppress(Exception):  # the settings themselves may be what is wrong
+            found = config.load(environment).format
+    return found or environment.get("COSTCTL_FORMAT") or "table"
+
+
+def _print(line: str) -> None:
+    with suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
+
+
+def _discard_output() -> None:
+    """Where standard output cannot be written (a full disk), nothing of it is tried again at the end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)

@@ -1,0 +1,168 @@
+"""One run of a command: its settings, what it says, what it shows."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from inspect import Parameter, Signature, signature
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import typer
+
+from costctl import config
+from costctl.cli import options
+from costctl.cli.help import Command
+
+if TYPE_CHECKING:
+    from costctl.filters import Filter
+    from costctl.ledger import Ledger
+    from costctl.periods import Period
+    from costctl.render import Format
+    from costctl.report import Outcome, Report
+
+Options = dict[str, Any]
+"""Options that commands share: the name of each, and its annotation."""
+
+PERIOD: Options = {
+    "since": options.Since,
+    "until": options.Until,
+    "last": options.Last,
+    "month": options.Month,
+    "tz": options.Tz,
+    "now": options.Now,
+}
+ZONE: Options = {"tz": options.Tz}
+FILTER: Options = {"where": options.Where}
+OUTPUT: Options = {
+    "format": options.Format,
+    "out": options.Out,
+    "force": options.Force,
+    "quiet": options.Quiet,
+    "verbose": options.Verbose,
+}
+LEDGER: Options = {"db": options.Db, "wait": options.Wait}
+PRICES: Options = {"prices": options.Prices}
+
+
+@dataclass(frozen=True)
+class Session:
+    """What holds while a command runs. ``given`` are the shared options by name."""
+
+    settings: config.Settings
+    given: Options
+
+    @classmethod
+    def begin(cls, given: Options) -> Session:
+        """The session of a command with these options. Raises the errors of :func:`costctl.config.load`, and
+        :class:`costctl.render.OutputError` where the result could not be written."""
+        flags = {name: given.get(name) for name in ("db", "tz", "format", "prices", "wait")}
+        session = cls(config.load(**flags, quiet=given.get("quiet") or None), given)
+        if given.get("verbose"):
+            session.say(f"settings: {session.settings.file or 'none'}")
+            session.say(f"ledger: {session.settings.db}")
+        if session.out is not None:
+            from costctl.render import check
+
+            check(session.out, force=given["force"], refuse=session.ledger.own_files)
+        return session
+
+    @property
+    def out(self) -> Path | None:
+        out = self.given.get("out")
+        return Path(out).expanduser() if out else None
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        from costctl.ledger import Ledger
+
+        return Ledger(self.settings.db, self.settings.wait, self.say)
+
+    @cached_property
+    def now(self) -> datetime:
+        """``--now``, else the clock's. Raises :class:`costctl.periods.PeriodError`."""
+        given = self.given.get("now")
+        if given is None:
+            return datetime.now(UTC)
+        from costctl.periods import PeriodError, instant_of
+
+        try:
+            now = datetime.fromisoformat(given)
+        except ValueError:
+            raise PeriodError(f"--now {given!r} is not a time", "as in 2024-11-01T09:00") from None
+        return instant_of(now, self.settings.zone) if now.tzinfo is None else now
+
+    @property
+    def period(self) -> Period:
+        """What --since, --until, --last and --month say. Raises :class:`costctl.periods.PeriodError`."""
+        from costctl.periods import period
+
+        names = ("since", "until", "last", "month")
+        return period(**{name: self.given[name] for name in names}, zone=self.settings.zone, now=self.now)
+
+    @property
+    def filters(self) -> tuple[Filter, ...]:
+        """What --where says. Raises :class:`costctl.filters.FilterError`."""
+        from costctl.filters import parse
+
+        return tuple(parse(text) for text in self.given["where"] or ())
+
+    def say(self, text: str) -> None:
+        """Talk on standard error, unless --quiet."""
+        if not self.settings.quiet:
+            say(text)
+
+    def show(self, report: Report | Outcome) -> None:
+        """Write the result to standard output, or to --out and say so. Raises OSError where that fails."""
+        from costctl.render import closed_pipe_ends_quietly, remarks, render, write
+
+        if self.out is not None:
+            write(report, self.out, force=self.given["force"], refuse=self.ledger.own_files)
+            self.say(f"wrote {self.out}")
+        else:
+            with closed_pipe_ends_quietly(sys.stdout):
+                render(report, cast("Format", self.settings.format))
+        if self.out is not None or self.settings.format == "csv":
+            for sentence in remarks(report):
+                self.say(sentence)
+
+
+def say(text: str) -> None:
+    """A line on standard error; a reader that went away is no matter."""
+    from costctl.render import printable
+
+    try:
+        print(printable(text), file=sys.stderr, flush=True)
+    except OSError:
+        pass
+
+
+def command(
+    app: typer.Typer, name: str, *shared: Options, examples: str, panel: str = ""
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a function as the command ``name``: its own parameters, then the ``shared`` options, with
+    which its first argument, the :class:`Session`, begins."""
+    common = {key: annotation for group in shared for key, annotation in group.items()}
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        def run(**values: Any) -> None:
+            session = Session.begin({key: values.pop(key) for key in common})
+            function(session, **values)
+
+        _, *own = signature(function, eval_str=True).parameters.values()
+        added = [_parameter(key, annotation) for key, annotation in common.items()]
+        run.__signature__ = Signature([*(each.replace(kind=Parameter.KEYWORD_ONLY) for each in own), *added])  # type: ignore[attr-defined]
+        run.__doc__ = function.__doc__
+        run.__annotations__ = {}
+        app.command(name, cls=Command, epilog=examples, rich_help_panel=panel or None)(run)
+        return function
+
+    return decorate
+
+
+def _parameter(name: str, annotation: Any) -> Parameter:
+    default = False if annotation.__origin__ is bool else None
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)

@@ -1,0 +1,240 @@
+"""Settings: defaults < costctl.yaml < environment < the command's flags; and where files live."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+if TYPE_CHECKING:
+    from costctl.documents import Document
+
+FILE_NAME = "costctl.yaml"
+FORMATS = ("table", "json", "csv", "md")
+DEFAULT_WAIT = 30.0
+"""Seconds."""
+MAX_WAIT = 86_400.0
+
+_WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+_CURRENCY = re.compile(r"[A-Z]{3}")
+
+
+class SettingError(ValueError):
+    """A setting in the environment or a flag that cannot be read; ``hint`` says what could be."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class SourceEntry:
+    """One of the ``sources:`` that an ingest without a path reads. Empty texts were not given."""
+
+    path: str = ""
+    """A file, a directory or a glob, absolute."""
+    claude_code: bool = False
+    format: str = ""
+    team: str = ""
+    project: str = ""
+    user: str = ""
+    agent: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    assume_tz: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What holds for one command. ``file`` is the costctl.yaml that was read, None if there is none."""
+
+    db: Path
+    tz: str | None = None
+    format: str = "table"
+    prices: Path | None = None
+    wait: float = DEFAULT_WAIT
+    """Seconds to wait for a ledger that another process holds."""
+    quiet: bool = False
+    currency: str | None = None
+    sources: tuple[SourceEntry, ...] = ()
+    file: Path | None = None
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone of every report. Raises :class:`costctl.periods.PeriodError` for a name that is none."""
+        from costctl.periods import zone
+
+        return zone(self.tz)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A settings file. ``chosen``: the user put it where only they choose, so it may name any ledger."""
+
+    path: Path
+    chosen: bool
+
+
+def find(environment: Mapping[str, str] = os.environ, directory: Path | None = None) -> Found | None:
+    """The settings file that holds: COSTCTL_CONFIG, else ``costctl.yaml`` in ``directory`` (the current one),
+    else in the user's configuration directory; None if there is none.
+    """
+    if named := environment.get("COSTCTL_CONFIG"):
+        return Found(Path(named).expanduser().absolute(), chosen=True)
+    here = (directory or Path.cwd()) / FILE_NAME
+    own = own_file()
+    if here.is_file():
+        return Found(here, chosen=own.exists() and here.samefile(own))
+    return Found(own, chosen=True) if own.is_file() else None
+
+
+def own_file() -> Path:
+    """``costctl.yaml`` in the user's configuration directory, whether it is there or not."""
+    from platformdirs import user_config_path
+
+    return user_config_path("costctl", appauthor=False) / FILE_NAME
+
+
+def default_ledger() -> Path:
+    """``ledger.duckdb`` in the user's data directory."""
+    from platformdirs import user_data_path
+
+    return user_data_path("costctl", appauthor=False) / "ledger.duckdb"
+
+
+def load(
+    environment: Mapping[str, str] = os.environ,
+    directory: Path | None = None,
+    *,
+    db: str | os.PathLike[str] | None = None,
+    tz: str | None = None,
+    format: str | None = None,
+    prices: str | os.PathLike[str] | None = None,
+    wait: float | None = None,
+    quiet: bool | None = None,
+    currency: str | None = None,
+) -> Settings:
+    """The settings of a command with these flags (None: not given), run in ``directory`` (the current one).
+
+    Raises :class:`SettingError` for a flag or variable that cannot be read, and
+    :class:`costctl.documents.DocumentError` for a fault in costctl.yaml: there, a file that is only found
+    because it lies in the current directory may not name a ledger elsewhere, since it may be somebody else's.
+    """
+    directory = directory or Path.cwd()
+    found = find(environment, directory)
+    document = _read(found, environment)
+    said: dict[str, Any] = document.data if document else {}
+    base = found.path.parent if found else directory
+
+    def variable(name: str) -> str | None:
+        return environment.get(f"COSTCTL_{name}") or None  # an empty variable is as good as none
+
+    ledger = db or variable("DB")
+    if ledger is not None:
+        ledger = directory / Path(ledger).expanduser()
+    elif "db" in said:
+        assert document is not None
+        assert found is not None
+        ledger = base / Path(said["db"]).expanduser()
+        if not found.chosen and not Path(os.path.realpath(ledger)).is_relative_to(os.path.realpath(base)):
+            raise document.error(
+                ("db",),
+                "a costctl.yaml in the current directory may only name a ledger within that directory",
+                f"name it with --db or COSTCTL_DB, or move the line to {own_file()}",
+            )
+    own_prices = prices or variable("PRICES")
+    if own_prices is not None:
+        own_prices = directory / Path(own_prices).expanduser()
+    elif "prices" in said:
+        own_prices = base / Path(said["prices"]).expanduser()
+    return Settings(
+        db=ledger or default_ledger(),
+        tz=_zone(tz, variable("TZ"), document),
+        format=_format(format or variable("FORMAT") or said.get("format", "table")),
+        prices=own_prices,
+        wait=_wait(wait, variable("WAIT"), said),
+        quiet=_quiet(quiet, variable("QUIET"), said),
+        currency=_currency(currency or variable("CURRENCY") or said.get("currency")),
+        sources=tuple(_source(entry, base) for entry in said.get("sources", ())),
+        file=found.path if found else None,
+    )
+
+
+def _read(found: Found | None, environment: Mapping[str, str]) -> Document | None:
+    if found is None:
+        return None
+    from costctl.documents import read
+
+    return read(found.path, "costctl", environment)
+
+
+def _zone(flag: str | None, variable: str | None, document: Document | None) -> str | None:
+    """The zone's name, which is one. Raises :class:`SettingError` or, for the file's, DocumentError."""
+    said = document.data.get("tz") if document else None
+    name: str | None = flag or variable or said
+    if name is None:
+        return None
+    from costctl.periods import PeriodError, zone
+
+    try:
+        return zone(name).key
+    except PeriodError as error:
+        if document is not None and name == said and not (flag or variable):
+            raise document.error(("tz",), str(error), error.hint) from None
+        raise SettingError(f"{'--tz' if flag else 'COSTCTL_TZ'}: {error}", error.hint) from None
+
+
+def _format(name: str) -> str:
+    if name not in FORMATS:
+        raise SettingError(f"COSTCTL_FORMAT: {name!r} is no format", f"use one of {', '.join(FORMATS)}")
+    return name
+
+
+def _wait(flag: float | None, variable: str | None, said: Mapping[str, Any]) -> float:
+    text = flag if flag is not None else variable
+    if text is None:
+        return float(said.get("wait", DEFAULT_WAIT))
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= MAX_WAIT:  # refuses NaN too
+        origin = "--wait" if flag is not None else "COSTCTL_WAIT"
+        raise SettingError(f"{origin}: {text!r} is not a number of seconds", f"from 0 to {MAX_WAIT:.0f}")
+    return seconds
+
+
+def _quiet(flag: bool | None, variable: str | None, said: Mapping[str, Any]) -> bool:
+    if flag is not None:
+        return flag
+    if variable is None:
+        return bool(said.get("quiet", False))
+    if variable.lower() not in _WORDS:
+        raise SettingError(f"COSTCTL_QUIET: {variable!r} is neither true nor false", "use 1 or 0")
+    return _WORDS[variable.lower()]
+
+
+def _currency(code: str | None) -> str | None:
+    if code is not None and not _CURRENCY.fullmatch(code):
+        raise SettingError(f"{code!r} is not a currency's code", "three capital letters, as in EUR")
+    return code
+
+
+def _source(entry: str | Mapping[str, Any], base: Path) -> SourceEntry:
+    if isinstance(entry, str):
+        entry = {"path": entry}
+    path = entry.get("path", "")
+    return SourceEntry(
+        path=str(base / Path(path).expanduser()) if path else "",
+        claude_code=entry.get("claude_code", False),
+        format=entry.get("as", ""),
+        team=entry.get("team", ""),
+        project=entry.get("project", ""),
+        user=entry.get("user", ""),
+        agent=entry.get("agent", ""),
+        tags=dict(entry.get("tags", {})),
+        assume_tz=entry.get("assume_tz", ""),
+    )
