@@ -1,0 +1,68 @@
+"""What the ledger knows of each ingested file, and how the file compares with that now."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from costctl.ledger.engine import Engine
+
+EDGE = 4096
+"""Bytes at a file's head, and before the end of what was read, that tell whether it only grew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A row of the table ``sources``; sizes in bytes, times in nanoseconds since 1970."""
+
+    source_id: int
+    path: str
+    format: str
+    given: str
+    size: int
+    mtime_ns: int
+    device: int
+    inode: int
+    read_to: int
+    head: str
+    tail: str
+    rejected: int
+
+
+COLUMNS = "source_id, path, format, given, size, mtime_ns, device, inode, read_to, head, tail, rejected"
+"""Of the table ``sources``, in the order of :class:`Source`."""
+
+
+def load(engine: Engine) -> dict[str, Source]:
+    """Every source by its path."""
+    return {row[1]: Source(*row) for row in engine.rows(f"SELECT {COLUMNS} FROM sources")}  # noqa: S608
+
+
+def compared(path: Path, known: Source) -> Literal["unchanged", "grown", "changed"]:
+    """What has become of the file at ``path`` since ``known`` was written. Raises :class:`OSError`.
+
+    ``grown``: nothing but appended to, as far as its first 4 kB and the 4 kB before the old end tell.
+    """
+    status = path.stat()
+    same = (known.size, known.mtime_ns, known.device, known.inode)
+    if same == (status.st_size, status.st_mtime_ns, status.st_dev, status.st_ino):
+        return "unchanged"
+    if status.st_size > known.read_to > 0 and edges(path, known.read_to) == (known.head, known.tail):
+        return "grown"
+    return "changed"
+
+
+def edges(path: Path, read_to: int) -> tuple[str, str]:
+    """Hashes of the first and of the last 4 kB of a file's first ``read_to`` bytes."""
+    with open(path, "rb") as file:
+        head = file.read(min(EDGE, read_to))
+        file.seek(max(0, read_to - EDGE))
+        tail = file.read(min(EDGE, read_to))
+    return _hash(head), _hash(tail)
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
