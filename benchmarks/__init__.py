@@ -1,0 +1,1 @@
+"""How fast costctl is, beside the least that the same work can take: ``python -m benchmarks``."""

@@ -1,0 +1,165 @@
+"""The works and their goals. Each takes a place and gives the lines of the table."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.place import Place, ledger_files, say
+from benchmarks.processes import BenchmarkError
+from benchmarks.results import Result, megabytes, of_pairs, seconds
+
+LONG, SHORT = 2, 7
+"""How many pairs of runs."""
+
+MEMORY = 1_000_000_000
+GROWTH = 1.15
+"""The peak of four times the lines may be this much higher."""
+BYTES_A_CALL = 40
+APPENDED = 0.05
+"""Reading 1 % more may take this part of the first ingest, besides the start."""
+
+
+def ingest_calls(place: Place) -> list[Result]:
+    return [of_pairs(f"ingest {place.calls:,} calls", place.ingest_of_calls, 1.3)]
+
+
+def ingest_transcripts(place: Place) -> list[Result]:
+    return [of_pairs("ingest 200 transcripts", place.ingest_of_transcripts, 1.6)]
+
+
+def ingest_again(place: Place) -> list[Result]:
+    directory, ledger = place.transcripts(), place.transcripts_ledger
+    say("ingesting them again …")
+    pairs = place.in_turns(
+        SHORT,
+        lambda: place.floor("open_ledger", ledger),
+        lambda: place.costctl("ingest", directory, "--db", ledger),
+    )
+    return [of_pairs("ingest 200 unchanged files", pairs, 1.4)]
+
+
+def ingest_appended(place: Place) -> list[Result]:
+    first = min(run.seconds for run in place.ingest_of_calls.ours)
+    log = place.directory / "growing.jsonl"
+    shutil.copyfile(place.call_log(), log)
+    ledger = place.directory / "growing.duckdb"
+    say("ingesting a log that grows …")
+    place.first_ingest(log, ledger)
+    lines, step = place.calls, place.calls // 100
+    starts, ours = [], []
+    for _ in range(3):
+        place.append(log, lines, step)
+        lines += step
+        starts.append(place.floor("open_ledger", ledger).seconds)
+        ours.append(place.costctl("ingest", log, "--db", ledger).seconds)
+    place.expect_calls(ledger, lines)
+    log.unlink()
+    place.new_ledger("growing")
+    return [appended(first, starts, ours)]
+
+
+def appended(first: float, starts: list[float], ours: list[float]) -> Result:
+    """1 % more lines, against a part of the ``first`` ingest and a start (all in seconds)."""
+    start, taken = min(starts), min(ours)
+    most = APPENDED * first + start
+    return Result(
+        "ingest 1 % appended",
+        seconds(taken),
+        f"{APPENDED:.0%} of {seconds(first)} + {seconds(start)}",
+        f"{taken / most:.2f} ×",
+        "<= 1 ×",
+        taken > most,
+    )
+
+
+def report(place: Place) -> list[Result]:
+    ledger = place.calls_ledger
+    say("reporting …")
+    pairs = place.in_turns(
+        SHORT,
+        lambda: place.floor("report", ledger),
+        lambda: place.costctl("report", "--by", "team,model", "--db", ledger),
+    )
+    if f"{place.calls:,}" not in pairs.ours[0].output:
+        raise BenchmarkError(f"the report does not speak of {place.calls:,} calls:\n{pairs.ours[0].output}")
+    return [of_pairs("report --by team,model", pairs, 1.4)]
+
+
+def start(place: Place) -> list[Result]:
+    pairs = place.in_turns(SHORT, lambda: place.floor("imports"), lambda: place.costctl("--help"))
+    return [of_pairs("costctl --help", pairs, 1.3)]
+
+
+def memory(place: Place) -> list[Result]:
+    once = [run.peak for run in place.ingest_of_calls.ours]
+    log = place.call_log("four-times.jsonl", times=4)
+    ledger = place.directory / "four-times.duckdb"
+    say(f"ingesting {4 * place.calls:,} calls …")
+    four = place.first_ingest(log, ledger).peak
+    place.expect_calls(ledger, 4 * place.calls)
+    place.new_ledger("four-times")
+    return peaks(place.calls, once, four)
+
+
+def peaks(calls: int, once: list[int], four: int) -> list[Result]:
+    """Peaks in bytes of ingests of ``calls`` lines and of one of four times as many.
+
+    The highest of ``once`` is what four times the lines are held against: so what the peak varies by from run
+    to run is not taken for growth.
+    """
+    highest, limit = max(once), f"<= {megabytes(MEMORY)}"
+    return [
+        Result(f"peak memory, {calls:,} calls", megabytes(highest), "", "", limit, highest > MEMORY),
+        Result(
+            f"peak memory, {4 * calls:,} calls",
+            megabytes(four),
+            megabytes(highest),
+            f"{four / highest:.2f} ×",
+            f"{limit}, {GROWTH} ×",
+            four > min(MEMORY, GROWTH * highest),
+        ),
+    ]
+
+
+def size(place: Place) -> list[Result]:
+    found = [bytes_a_call("a third with ids", _bytes(place.calls_ledger), place.calls)]
+    for ids in ("none", "all"):
+        log = place.call_log(f"ids-{ids}.jsonl", ids=ids)
+        ledger = place.directory / f"ids-{ids}.duckdb"
+        say(f"ingesting {place.calls:,} calls, {ids} with an id …")
+        place.first_ingest(log, ledger)
+        place.expect_calls(ledger, place.calls)
+        found.append(bytes_a_call(f"{ids} with ids", _bytes(ledger), place.calls))
+        place.new_ledger(ledger.stem)
+    return found
+
+
+def _bytes(ledger: Path) -> int:
+    return sum(file.stat().st_size for file in ledger_files(ledger) if file.is_file())
+
+
+def bytes_a_call(which: str, taken: int, calls: int) -> Result:
+    """The ``taken`` bytes of a ledger of ``calls`` calls, its log included."""
+    each = taken / calls
+    return Result(
+        f"ledger, {which}",
+        f"{each:.1f} bytes a call",
+        "",
+        "",
+        f"<= {BYTES_A_CALL} bytes",
+        each > BYTES_A_CALL,
+    )
+
+
+WORKS: dict[str, Callable[[Place], list[Result]]] = {
+    "ingest-calls": ingest_calls,
+    "ingest-transcripts": ingest_transcripts,
+    "ingest-again": ingest_again,
+    "ingest-appended": ingest_appended,
+    "report": report,
+    "help": start,
+    "memory": memory,
+    "size": size,
+}
