@@ -15,8 +15,8 @@ import samples
 
 from costctl.render import ENDINGS, OutputError, closed_pipe_ends_quietly, has_color, render, write
 from costctl.render import files as render_files
-from costctl.render.terminal import make_writable, width_of
 from costctl.report import Column, Report
+from costctl.terminal import make_writable, width_of
 
 REPORT = samples.bill()
 

@@ -30,7 +30,8 @@ class Failure:
 def tell(error: BaseException, arguments: Sequence[str]) -> int:
     """Say on standard error what went wrong, as JSON where that is the output's format, and return the exit
     code. An error that no command should meet is raised again, for its traceback."""
-    from costctl.render import closed_pipe_ends_quietly, error_document, has_color, printable
+    from costctl.render import error_document, printable
+    from costctl.terminal import closed_pipe_ends_quietly, has_color
 
     if isinstance(error, BrokenPipeError):
         with closed_pipe_ends_quietly(sys.stdout):

@@ -41,7 +41,7 @@ class _Helpful:
         return params
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        from costctl.render.terminal import has_color
+        from costctl.terminal import has_color
 
         ctx.color = has_color(sys.stdout)
         command: Any = self

@@ -15,8 +15,8 @@ from costctl.render.json import error_document, write_json
 from costctl.render.markdown import write_markdown
 from costctl.render.printable import printable
 from costctl.render.table import write_table
-from costctl.render.terminal import closed_pipe_ends_quietly, has_color, make_writable, width_of
 from costctl.report import Outcome, Report
+from costctl.terminal import closed_pipe_ends_quietly, has_color, make_writable, width_of
 
 __all__ = [
     "ENDINGS",
@@ -50,7 +50,7 @@ def render(
     """Write ``report`` to ``stream`` (standard output) and flush it. The same report gives the same bytes.
 
     ``width`` and ``color`` are the table's; None asks the stream and the environment
-    (:mod:`costctl.render.terminal`). Raises :class:`ValueError` for an unknown format, :class:`TypeError` and
+    (:mod:`costctl.terminal`). Raises :class:`ValueError` for an unknown format, :class:`TypeError` and
     :class:`ValueError` where a cell is not of its column's kind, :class:`BrokenPipeError` where the reader
     went away (see :func:`closed_pipe_ends_quietly`).
     """

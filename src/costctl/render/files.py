@@ -14,8 +14,8 @@ from costctl.render.csv import write_csv
 from costctl.render.json import write_json
 from costctl.render.markdown import write_markdown
 from costctl.render.table import write_table
-from costctl.render.terminal import DEFAULT_WIDTH
 from costctl.report import Outcome, Report
+from costctl.terminal import DEFAULT_WIDTH
 
 ENDINGS: tuple[str, ...] = (".json", ".csv", ".md", ".parquet", ".txt")
 

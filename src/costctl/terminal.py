@@ -1,4 +1,7 @@
-"""What is known of the stream that a report goes to: its width, its colour, its encoding, its end."""
+"""What is known of a stream that text goes to: its width, its colour, its encoding, its end.
+
+Outside render, so that help can ask for colour without loading what renders reports.
+"""
 
 from __future__ import annotations
 
