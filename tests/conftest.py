@@ -40,7 +40,8 @@ class Run:
 class Costctl:
     """Runs ``costctl`` with an empty home, in the directory :attr:`cwd`, with no setting from outside.
 
-    ``tz`` is UTC. :attr:`environment` holds for every run, ``env`` for one; a None in it takes a variable away.
+    ``tz`` is UTC. :attr:`environment` holds for every run, ``env`` for one; a None in it
+    takes a variable away.
     """
 
     home: Path

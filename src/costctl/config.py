@@ -19,7 +19,10 @@ DEFAULT_WAIT = 30.0
 """Seconds."""
 MAX_WAIT = 86_400.0
 
-_WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+_WORDS = {
+    **dict.fromkeys(("1", "true", "yes", "on"), True),
+    **dict.fromkeys(("0", "false", "no", "off"), False),
+}
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
@@ -113,7 +116,7 @@ def load(
     tz: str | None = None,
     format: str | None = None,
     prices: str | os.PathLike[str] | None = None,
-    wait: float | None = None,
+    wait: float | str | None = None,
     quiet: bool | None = None,
     currency: str | None = None,
 ) -> Settings:
@@ -153,11 +156,11 @@ def load(
     return Settings(
         db=ledger or default_ledger(),
         tz=_zone(tz, variable("TZ"), document),
-        format=_format(format or variable("FORMAT") or said.get("format", "table")),
+        format=_format(format, variable("FORMAT"), said),
         prices=own_prices,
         wait=_wait(wait, variable("WAIT"), said),
         quiet=_quiet(quiet, variable("QUIET"), said),
-        currency=_currency(currency or variable("CURRENCY") or said.get("currency")),
+        currency=_currency(currency, variable("CURRENCY"), said),
         sources=tuple(_source(entry, base) for entry in said.get("sources", ())),
         file=found.path if found else None,
     )
@@ -187,13 +190,15 @@ def _zone(flag: str | None, variable: str | None, document: Document | None) -> 
         raise SettingError(f"{'--tz' if flag else 'COSTCTL_TZ'}: {error}", error.hint) from None
 
 
-def _format(name: str) -> str:
+def _format(flag: str | None, variable: str | None, said: Mapping[str, Any]) -> str:
+    name: str = flag or variable or said.get("format", "table")
     if name not in FORMATS:
-        raise SettingError(f"COSTCTL_FORMAT: {name!r} is no format", f"use one of {', '.join(FORMATS)}")
+        origin = "--format" if flag else "COSTCTL_FORMAT"
+        raise SettingError(f"{origin}: {name!r} is no format", f"use one of {', '.join(FORMATS)}")
     return name
 
 
-def _wait(flag: float | None, variable: str | None, said: Mapping[str, Any]) -> float:
+def _wait(flag: float | str | None, variable: str | None, said: Mapping[str, Any]) -> float:
     text = flag if flag is not None else variable
     if text is None:
         return float(said.get("wait", DEFAULT_WAIT))
@@ -217,9 +222,11 @@ def _quiet(flag: bool | None, variable: str | None, said: Mapping[str, Any]) -> 
     return _WORDS[variable.lower()]
 
 
-def _currency(code: str | None) -> str | None:
+def _currency(flag: str | None, variable: str | None, said: Mapping[str, Any]) -> str | None:
+    code: str | None = flag or variable or said.get("currency")
     if code is not None and not _CURRENCY.fullmatch(code):
-        raise SettingError(f"{code!r} is not a currency's code", "three capital letters, as in EUR")
+        origin = "--currency" if flag else "COSTCTL_CURRENCY"
+        raise SettingError(f"{origin}: {code!r} is no currency", "three capital letters, as in EUR")
     return code
 
 

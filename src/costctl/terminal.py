@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TextIO
@@ -70,3 +71,9 @@ def closed_pipe_ends_quietly(stream: TextIO) -> Iterator[None]:
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, stream.fileno())
             os.close(null)
+
+
+def say(line: str) -> None:
+    """A line on standard error, which must be printable; a reader that went away is no matter."""
+    with suppress(OSError):
+        print(line, file=sys.stderr, flush=True)

@@ -31,7 +31,7 @@ def tell(error: BaseException, arguments: Sequence[str]) -> int:
     """Say on standard error what went wrong, as JSON where that is the output's format, and return the exit
     code. An error that no command should meet is raised again, for its traceback."""
     from costctl.render import error_document, printable
-    from costctl.terminal import closed_pipe_ends_quietly, has_color
+    from costctl.terminal import closed_pipe_ends_quietly, has_color, say
 
     if isinstance(error, BrokenPipeError):
         with closed_pipe_ends_quietly(sys.stdout):
@@ -42,7 +42,7 @@ def tell(error: BaseException, arguments: Sequence[str]) -> int:
         raise error
     for failure in failures:
         if format_of(arguments) == "json":
-            _print(
+            say(
                 error_document(
                     failure.code,
                     failure.message,
@@ -53,9 +53,9 @@ def tell(error: BaseException, arguments: Sequence[str]) -> int:
             )
             break  # one document; the first fault is the file's first
         bold, plain = ("\x1b[1;31m", "\x1b[0m") if has_color(sys.stderr) else ("", "")
-        _print(f"{bold}error:{plain} {printable(failure.message)}")
+        say(f"{bold}error:{plain} {printable(failure.message)}")
         if failure.hint:
-            _print(f"hint: {printable(failure.hint)}")
+            say(f"hint: {printable(failure.hint)}")
     if isinstance(error, OSError):
         _discard_output()
     return failures[0].exit
@@ -63,6 +63,7 @@ def tell(error: BaseException, arguments: Sequence[str]) -> int:
 
 def explain(error: BaseException) -> list[Failure] | None:
     """``error`` in words, one :class:`Failure` a fault; None for an error that is a fault of the program."""
+    from costctl.analysis.questions import QuestionError
     from costctl.documents import DocumentError
     from costctl.filters import FilterError
     from costctl.ledger import LedgerError
@@ -74,7 +75,7 @@ def explain(error: BaseException) -> list[Failure] | None:
             return [Failure("interrupted", "interrupted", INTERRUPTED)]
         case typer.TyperException():
             return [_usage(error)]
-        case config.SettingError() | PeriodError() | FilterError():
+        case config.SettingError() | PeriodError() | FilterError() | QuestionError():
             return [Failure("usage", str(error), WRONG_USAGE, error.hint)]
         case DocumentError():
             return [
@@ -84,9 +85,7 @@ def explain(error: BaseException) -> list[Failure] | None:
         case LedgerError():
             code = type(error).__name__.removeprefix("Ledger").lower()
             code = "ledger" if code == "error" else f"ledger_{code}"
-            return [
-                Failure(code, error.message, FAILED, error.hint, str(error.file) if error.file else None)
-            ]
+            return [Failure(code, error.message, FAILED, error.hint, str(error.file) if error.file else None)]
         case OutputError():
             return [Failure("output", str(error), FAILED, error.hint, str(error.path))]
         case OSError():
@@ -98,17 +97,15 @@ def explain(error: BaseException) -> list[Failure] | None:
 
 def _usage(error: typer.TyperException) -> Failure:
     """An option, argument or command that Typer does not know, in our form."""
-    message = error.format_message().rstrip(".")
-    message = message[:1].lower() + message[1:]
     context = getattr(error, "ctx", None)
     hint = f"see {context.command_path} --help" if context is not None else ""
     possible = sorted(getattr(error, "possibilities", None) or ())
-    if possible:
-        message, hint = error.message[:1].lower() + error.message[1:], f"did you mean {' or '.join(possible)}?"
-    elif "? Did you mean " in message or ". Did you mean " in message:
-        message, _, near = message.partition(" Did you mean ")
-        message, hint = message.rstrip(".?"), f"did you mean {near.rstrip('?').replace(chr(39), '')}?"
-    return Failure("usage", message, WRONG_USAGE, hint)
+    message = error.message if possible else error.format_message()
+    message, _, near = message.partition(" Did you mean ")
+    if possible or near:
+        hint = f"did you mean {' or '.join(possible) or near.replace(chr(39), '')}".removesuffix("?") + "?"
+    message = message.rstrip(".")
+    return Failure("usage", message[:1].lower() + message[1:], WRONG_USAGE, hint)
 
 
 def format_of(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> str:
@@ -126,11 +123,6 @@ def format_of(arguments: Sequence[str], environment: Mapping[str, str] = os.envi
         with suppress(Exception):  # the settings themselves may be what is wrong
             found = config.load(environment).format
     return found or environment.get("COSTCTL_FORMAT") or "table"
-
-
-def _print(line: str) -> None:
-    with suppress(OSError):
-        print(line, file=sys.stderr, flush=True)
 
 
 def _discard_output() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 from costctl.cli.session import OUTPUT, Session, command
@@ -21,7 +19,11 @@ def formats(session: Session) -> None:
         Report(
             command="formats",
             title="Input formats",
-            columns=(Column("name", "text"), Column("title", "text", title="what it is"), Column("shapes", "text")),
+            columns=(
+                Column("name", "text"),
+                Column("title", "text", title="what it is"),
+                Column("shapes", "text"),
+            ),
             rows=[(each.name, each.title, ", ".join(each.shapes)) for each in FORMATS.values()],
             notes=("Plain files, .gz and .zst; - is standard input. --as NAME overrides recognition.",),
         )

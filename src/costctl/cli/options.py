@@ -96,12 +96,12 @@ Out = Annotated[
         rich_help_panel=OUTPUT,
     ),
 ]
-Force = Annotated[
-    bool, typer.Option("--force", help="Let --out replace a file.", rich_help_panel=OUTPUT)
-]
+Force = Annotated[bool, typer.Option("--force", help="Let --out replace a file.", rich_help_panel=OUTPUT)]
 Quiet = Annotated[
     bool,
-    typer.Option("--quiet", "-q", help="Print results and errors only. [COSTCTL_QUIET]", rich_help_panel=OUTPUT),
+    typer.Option(
+        "--quiet", "-q", help="Print results and errors only. [COSTCTL_QUIET]", rich_help_panel=OUTPUT
+    ),
 ]
 Verbose = Annotated[
     bool,

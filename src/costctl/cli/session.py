@@ -16,6 +16,7 @@ import typer
 from costctl import config
 from costctl.cli import options
 from costctl.cli.help import Command
+from costctl.terminal import closed_pipe_ends_quietly, say
 
 if TYPE_CHECKING:
     from costctl.filters import Filter
@@ -59,8 +60,15 @@ class Session:
     def begin(cls, given: Options) -> Session:
         """The session of a command with these options. Raises the errors of :func:`costctl.config.load`, and
         :class:`costctl.render.OutputError` where the result could not be written."""
-        flags = {name: given.get(name) for name in ("db", "tz", "format", "prices", "wait")}
-        session = cls(config.load(**flags, quiet=given.get("quiet") or None), given)
+        settings = config.load(
+            db=given.get("db"),
+            tz=given.get("tz"),
+            format=given.get("format"),
+            prices=given.get("prices"),
+            wait=given.get("wait"),
+            quiet=given.get("quiet") or None,
+        )
+        session = cls(settings, given)
         if given.get("verbose"):
             session.say(f"settings: {session.settings.file or 'none'}")
             session.say(f"ledger: {session.settings.db}")
@@ -112,12 +120,14 @@ class Session:
 
     def say(self, text: str) -> None:
         """Talk on standard error, unless --quiet."""
+        from costctl.render import printable
+
         if not self.settings.quiet:
-            say(text)
+            say(printable(text))
 
     def show(self, report: Report | Outcome) -> None:
         """Write the result to standard output, or to --out and say so. Raises OSError where that fails."""
-        from costctl.render import closed_pipe_ends_quietly, remarks, render, write
+        from costctl.render import remarks, render, write
 
         if self.out is not None:
             write(report, self.out, force=self.given["force"], refuse=self.ledger.own_files)
@@ -128,16 +138,6 @@ class Session:
         if self.out is not None or self.settings.format == "csv":
             for sentence in remarks(report):
                 self.say(sentence)
-
-
-def say(text: str) -> None:
-    """A line on standard error; a reader that went away is no matter."""
-    from costctl.render import printable
-
-    try:
-        print(printable(text), file=sys.stderr, flush=True)
-    except OSError:
-        pass
 
 
 def command(
