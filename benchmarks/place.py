@@ -18,6 +18,9 @@ CALLS = 2_000_000
 TRANSCRIPT_LINES = 1_000_000
 TRANSCRIPTS = 200
 SEED = 1
+LONG, SHORT = 2, 7
+"""How many pairs of runs: of works that take seconds, and of those that take a part of one."""
+
 BYTES_NEEDED = 12_000_000_000
 
 
@@ -122,7 +125,7 @@ class Place:
         log, ledger = self.call_log(), self.directory / "calls.duckdb"
         say(f"ingesting {self.calls:,} calls …")
         pairs = self.in_turns(
-            2,
+            LONG,
             lambda: self.floor("read_call_log", log, self.new_ledger("floor")),
             lambda: self.first_ingest(log, ledger),
         )
@@ -136,7 +139,9 @@ class Place:
         directory, ledger = self.transcripts(), self.directory / "transcripts.duckdb"
         say(f"ingesting {TRANSCRIPTS} transcripts …")
         pairs = self.in_turns(
-            2, lambda: self.floor("read_transcripts", directory), lambda: self.first_ingest(directory, ledger)
+            LONG,
+            lambda: self.floor("read_transcripts", directory),
+            lambda: self.first_ingest(directory, ledger),
         )
         held = self.content(ledger)
         if held != pairs.floors[0].output:

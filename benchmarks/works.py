@@ -6,12 +6,11 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.place import Place, ledger_files, say
+from benchmarks.place import SHORT, Place, ledger_files, say
 from benchmarks.processes import BenchmarkError
 from benchmarks.results import Result, megabytes, of_pairs, seconds
 
-LONG, SHORT = 2, 7
-"""How many pairs of runs."""
+Work = Callable[[Place], list[Result]]
 
 MEMORY = 1_000_000_000
 GROWTH = 1.15
@@ -153,7 +152,7 @@ def bytes_a_call(which: str, taken: int, calls: int) -> Result:
     )
 
 
-WORKS: dict[str, Callable[[Place], list[Result]]] = {
+WORKS: dict[str, Work] = {
     "ingest-calls": ingest_calls,
     "ingest-transcripts": ingest_transcripts,
     "ingest-again": ingest_again,

@@ -1,0 +1,251 @@
+"""The benchmarks' own logic: what counts as missed, what is measured, and what the inputs hold."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import pytest
+from benchmarks import call_log, transcripts
+from benchmarks.__main__ import main
+from benchmarks.place import Place, place
+from benchmarks.processes import BenchmarkError, Run, run, script
+from benchmarks.results import Pairs, Result, of_pairs, table
+from benchmarks.works import appended, bytes_a_call, peaks
+
+
+def _runs(*seconds: float) -> list[Run]:
+    return [Run(each, 0, "") for each in seconds]
+
+
+# Verdicts
+
+
+def test_the_ratio_is_of_the_quickest_runs_and_its_median_of_the_pairs() -> None:
+    pairs = Pairs(floors=_runs(2.0, 4.0, 2.5), ours=_runs(3.0, 5.0, 10.0))
+    assert pairs.ratio == 1.5  # 3 / 2
+    assert pairs.median_ratio == 1.5  # of 1.5, 1.25 and 4
+
+
+@pytest.mark.parametrize(("ours", "missed"), [(2.6, False), (2.61, True)])
+def test_a_goal_is_met_up_to_its_multiple_of_the_floor(ours: float, missed: bool) -> None:
+    result = of_pairs("ingest", Pairs(_runs(2.0, 9.0), _runs(9.0, ours)), 1.3)  # 1.3 × 2.0 = 2.6
+    assert result.missed is missed
+    assert (result.floor, result.goal) == ("2.00 s", "<= 1.3 ×")
+
+
+@pytest.mark.parametrize(("ours", "missed"), [(0.69, False), (0.71, True)])
+def test_one_percent_more_may_take_a_twentieth_of_the_first_ingest_and_a_start(
+    ours: float, missed: bool
+) -> None:
+    # 0.05 × 10 s + 0.2 s = 0.7 s
+    assert appended(10.0, [0.3, 0.2], [1.0, ours]).missed is missed
+
+
+@pytest.mark.parametrize(
+    ("once", "four", "missed"),
+    [
+        ([300_000_000, 400_000_000], 459_000_000, [False, False]),  # 1.15 × 400 MB = 460 MB
+        ([300_000_000, 400_000_000], 461_000_000, [False, True]),
+        ([950_000_000], 1_000_000_000, [False, False]),  # 1.05 ×, and not above 1 GB
+        ([950_000_000], 1_000_000_001, [False, True]),
+        ([1_000_000_001], 900_000_000, [True, False]),
+    ],
+)
+def test_memory_has_a_limit_and_does_not_grow_with_the_file(
+    once: list[int], four: int, missed: list[bool]
+) -> None:
+    assert [result.missed for result in peaks(2_000_000, once, four)] == missed
+
+
+def test_a_ledger_may_take_forty_bytes_a_call() -> None:
+    assert not bytes_a_call("all with ids", 80_000, 2_000).missed
+    assert bytes_a_call("all with ids", 80_001, 2_000).missed
+
+
+# The command
+
+
+def _fixed(*missed: bool) -> list[Result]:
+    return [Result(f"work {n}", "1 s", "1 s", "1 ×", "<= 1 ×", each) for n, each in enumerate(missed)]
+
+
+def test_a_missed_goal_is_marked_on_its_line_only() -> None:
+    head, *lines = table(_fixed(False, True)).splitlines()
+    assert head.split() == ["work", "measured", "floor", "ratio", "goal"]
+    assert [line.split()[:2] for line in lines] == [["work", "0"], ["work", "1"]]
+    assert [line.endswith("MISSED") for line in lines] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("named", "code", "shown"), [([], 4, "MISSED"), (["bad"], 4, "MISSED"), (["good"], 0, "work 0")]
+)
+def test_a_missed_goal_exits_4(
+    named: list[str], code: int, shown: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    works = {"good": lambda _: _fixed(False), "bad": lambda _: _fixed(True)}
+    assert main([*named, "--keep", str(tmp_path)], works) == code
+    assert shown in capsys.readouterr().out
+
+
+def test_a_command_that_fails_is_no_measurement(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def broken(where: Place) -> list[Result]:
+        where.costctl("no-such-command")
+        return _fixed(False)
+
+    assert main(["--keep", str(tmp_path)], {"broken": broken}) == 1
+    assert "no-such-command" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["no-such-work"], ["--scale", "0"], ["--scale", "11"]])
+def test_wrong_usage_exits_2(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+
+
+# Processes
+
+
+def test_a_run_is_measured_whole(tmp_path: Path) -> None:
+    small = run(sys.executable, "-c", "print('done')", directory=tmp_path)
+    large = run(sys.executable, "-c", "held = b'x' * 200_000_000", directory=tmp_path)
+    assert small.output == "done\n"
+    assert small.seconds > 0
+    assert 200_000_000 < large.peak < 400_000_000
+
+
+def test_a_failed_run_says_what_it_wrote(tmp_path: Path) -> None:
+    with pytest.raises(BenchmarkError, match=r"exit 3\n.*out of luck"):
+        run(
+            sys.executable,
+            "-c",
+            "import sys; print('out of luck', file=sys.stderr); sys.exit(3)",
+            directory=tmp_path,
+        )
+
+
+def test_a_run_sees_no_settings_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COSTCTL_DB", "/elsewhere")
+    seen = run(
+        sys.executable,
+        "-c",
+        "import os; print(os.environ.get('COSTCTL_DB'), os.environ['HOME'], os.getcwd())",
+        directory=tmp_path,
+    )
+    assert seen.output.split() == ["None", str(tmp_path), str(tmp_path)]
+
+
+# Places
+
+
+def test_a_kept_place_stays_and_another_does_not(tmp_path: Path) -> None:
+    with place(tmp_path / "kept", 1) as kept:
+        (kept.directory / "calls.jsonl").write_text("from an earlier run\n")
+        assert kept.call_log().read_text() == "from an earlier run\n"
+    with place(tmp_path / "kept", 0.5) as smaller:
+        assert smaller.directory == tmp_path / "kept" / "scale-0.5"
+    with place(None, 0.001) as passing:
+        directory = passing.directory
+        assert directory.is_dir()
+    assert (tmp_path / "kept" / "calls.jsonl").exists()
+    assert not directory.exists()
+
+
+def test_a_log_grows_by_the_lines_that_come_next(tmp_path: Path) -> None:
+    short = Place(tmp_path, 0.0005).call_log("short.jsonl")
+    whole = Place(tmp_path, 0.001).call_log("whole.jsonl")
+    Place(tmp_path, 0.0005).append(short, 1000, 1000)
+    assert short.read_bytes() == whole.read_bytes()
+
+
+# Inputs
+
+
+@pytest.mark.parametrize(("ids", "with_id"), [("none", 0), ("some", 100), ("all", 300)])
+def test_a_call_log_holds_calls_of_the_book(ids: str, with_id: int, tmp_path: Path) -> None:
+    file = tmp_path / "calls.jsonl"
+    call_log.write(file, 300, 1, ids)
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    assert len(lines) == 300
+    assert len({line["id"] for line in lines if "id" in line}) == with_id
+    assert {line["model"] for line in lines} == set(call_log.MODELS)
+    assert all(0 <= line["cached_tokens"] <= line["input_tokens"] for line in lines)
+    assert all(line["success"] == (line["error_type"] is None) for line in lines)
+    assert all(set(line["tags"]) == {"environment", "feature", "complexity"} for line in lines)
+    assert [line["timestamp"] for line in lines] == sorted(line["timestamp"] for line in lines)
+    assert 340 < file.stat().st_size / 300 < 400
+
+
+@pytest.fixture(scope="module")
+def sessions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """16 transcripts of together some 4,800 lines: 12 sessions, 2 forks, 2 sub-agents'."""
+    directory = tmp_path_factory.mktemp("transcripts")
+    transcripts.write(directory, 16, 4800, 1)
+    return directory
+
+
+def test_transcripts_repeat_their_messages_as_real_ones_do(sessions: Path) -> None:
+    files = sorted(sessions.rglob("*.jsonl"))
+    lines = [[json.loads(line) for line in file.read_text().splitlines()] for file in files]
+    assert len(files) == 16
+    assert 4600 < sum(map(len, lines)) < 5000
+
+    of_message = defaultdict(list)
+    for file in lines:
+        for line in file:
+            if line["type"] == "assistant":
+                of_message[line["message"]["id"]].append(line)
+    in_sessions = Counter(len({line["sessionId"] for line in each}) for each in of_message.values())
+    assert set(in_sessions) == {1, 2}  # a fork's copies have the fork's own sessionId
+
+    alone = [
+        [line for line in each if not line["isSidechain"]]
+        for each in of_message.values()
+        if len({line["sessionId"] for line in each}) == 1 and not all(line["isSidechain"] for line in each)
+    ]
+    assert 1.7 < sum(map(len, alone)) / len(alone) < 1.9
+    for each in alone:
+        tokens = [line["message"]["usage"]["output_tokens"] for line in each]
+        assert tokens == sorted(tokens)
+        assert len({line["requestId"] for line in each}) == 1
+    replayed = [each for each in of_message.values() if len({line["requestId"] for line in each}) == 2]
+    assert replayed
+    assert all(any(line["isSidechain"] for line in each) for each in replayed)
+    assert len([file for file in files if file.parent.name == "subagents"]) == 2
+
+
+# Floors
+
+
+def test_the_floor_of_transcripts_counts_each_message_once_at_its_most(sessions: Path) -> None:
+    most: dict[str, tuple[int, str]] = {}
+    for file in sessions.rglob("*.jsonl"):
+        for line in file.read_text().splitlines():
+            message = json.loads(line).get("message", {})
+            if "usage" in message:
+                found = (message["usage"]["output_tokens"], message["model"])
+                most[message["id"]] = max(most.get(message["id"], found), found)
+    output = script("floors/read_transcripts", sessions, directory=sessions).output
+    rows = [line.split("\t") for line in output.splitlines()]
+    assert {row[0]: (int(row[1]), int(row[-1])) for row in rows} == {
+        model: (
+            sum(of == model for _, of in most.values()),
+            sum(tokens for tokens, of in most.values() if of == model),
+        )
+        for model in {model for _, model in most.values()}
+    }
+
+
+def test_the_floor_of_call_logs_reads_every_line(tmp_path: Path) -> None:
+    import duckdb
+
+    call_log.write(tmp_path / "calls.jsonl", 1000, 1)
+    script("floors/read_call_log", tmp_path / "calls.jsonl", tmp_path / "floor.duckdb", directory=tmp_path)
+    with duckdb.connect(str(tmp_path / "floor.duckdb"), read_only=True) as connection:
+        read = connection.execute(
+            "SELECT count(*), count(timestamp), count(input_tokens), count(tags), count(id) FROM calls"
+        )
+        assert read.fetchone() == (1000, 1000, 1000, 1000, 334)  # ids: lines 0, 3, …, 999
