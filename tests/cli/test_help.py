@@ -1,0 +1,154 @@
+"""Help: every command has an example that works, every option says what it does, and all of it is quick."""
+
+from __future__ import annotations
+
+import os
+import pty
+import shlex
+import subprocess
+import sys
+from typing import Any
+
+import build_reference
+import pytest
+
+from conftest import SCRIPT, Costctl
+from costctl.cli import COMMANDS
+
+CONTEXTS = list(build_reference.contexts())
+BY_PATH = {context.command_path: context for context in CONTEXTS}
+COMMANDS_ONLY = [path for path, context in BY_PATH.items() if not hasattr(context.command, "commands")]
+
+
+@pytest.mark.parametrize("path", BY_PATH)
+def test_help_of_a_command_is_on_standard_output(costctl: Costctl, path: str) -> None:
+    run = costctl(*path.split()[1:], "--help")
+    assert (run.code, run.err) == (0, "")
+    assert run.out.startswith(BY_PATH[path].command.help.splitlines()[0][:40])
+    assert f"Usage: {path} " in run.out
+    assert "Examples:" in run.out
+    assert costctl(*path.split()[1:], "-h").out == run.out
+
+
+@pytest.mark.parametrize("path", COMMANDS_ONLY)
+def test_an_example_shows_the_command_itself(path: str) -> None:
+    assert any(line.startswith(path) for line in BY_PATH[path].command.epilog.strip().splitlines())
+
+
+@pytest.mark.parametrize("path", BY_PATH)
+def test_every_example_can_be_typed(path: str) -> None:
+    """Its command, options and arguments exist: what is parsed here is not run."""
+    root: Any = BY_PATH["costctl"].command
+    for line in BY_PATH[path].command.epilog.strip().splitlines():
+        if line.startswith("#"):
+            continue
+        words = shlex.split(line.partition(" | ")[2] if " | costctl" in line else line.partition(" | ")[0])
+        assert words.pop(0) == "costctl", line
+        command, context = root, root.make_context("costctl", list(words))
+        while hasattr(command, "commands") and words:
+            name = words.pop(0)
+            command = command.commands[name]
+            context = command.make_context(name, list(words), parent=context)
+
+
+@pytest.mark.parametrize("path", BY_PATH)
+def test_every_option_and_argument_has_help(path: str) -> None:
+    context = BY_PATH[path]
+    for param in context.command.get_params(context):
+        assert param.help, f"{path} {param.name}"
+        assert param.help.endswith((".", "]")), f"{path} {param.name}: a sentence"
+
+
+@pytest.mark.parametrize("entry", COMMANDS, ids=lambda entry: entry.name)
+def test_the_summary_in_the_list_is_the_first_line_of_the_help(entry: Any) -> None:
+    assert BY_PATH[f"costctl {entry.name}"].command.help.splitlines()[0] == entry.summary
+
+
+def test_every_command_that_is_imported_is_listed() -> None:
+    """A command that a family's file holds but the program does not list could never be called."""
+    import importlib
+
+    import typer
+
+    for module in {entry.module for entry in COMMANDS}:
+        held = typer.main.get_group(importlib.import_module(module).app).commands
+        assert set(held) == {entry.name for entry in COMMANDS if entry.module == module}
+
+
+def test_the_reference_is_current() -> None:
+    assert build_reference.REFERENCE.read_text(encoding="utf-8") == build_reference.reference(), (
+        "run python scripts/build_reference.py"
+    )
+
+
+def test_version(costctl: Costctl) -> None:
+    run = costctl("--version")
+    assert (run.code, run.out, run.err) == (0, "costctl 0.1.0\n", "")
+
+
+# --- colour -----------------------------------------------------------------------------------------------
+
+
+def on_a_terminal(costctl: Costctl, *arguments: str, **env: str) -> str:
+    """What the program writes to a terminal."""
+    ours, theirs = pty.openpty()
+    try:
+        run = subprocess.run(
+            [SCRIPT, *arguments], stdout=theirs, env=costctl.variables({"TERM": "xterm", **env}), timeout=60
+        )
+        assert run.returncode == 0
+        os.close(theirs)
+        text = b""
+        while True:
+            try:
+                part = os.read(ours, 65536)
+            except OSError:  # EIO: the other end is closed
+                break
+            if not part:
+                break
+            text += part
+        return text.decode()
+    finally:
+        os.close(ours)
+
+
+def test_help_is_coloured_on_a_terminal_only(costctl: Costctl) -> None:
+    assert "\x1b[1mExamples:" in on_a_terminal(costctl, "--help")
+    assert "\x1b" not in costctl("--help").out
+
+
+def test_no_color(costctl: Costctl) -> None:
+    assert "\x1b" not in on_a_terminal(costctl, "--help", NO_COLOR="1")
+    assert "\x1b" not in on_a_terminal(costctl, "--help", TERM="dumb")
+
+
+def test_color_may_be_asked_for(costctl: Costctl) -> None:
+    assert "\x1b[1m" in costctl("--help", env={"FORCE_COLOR": "1"}).out
+
+
+# --- start-up ---------------------------------------------------------------------------------------------
+
+HEAVY = {"duckdb", "pyarrow", "yaml", "pydantic", "platformdirs", "rich.console", "costctl.render"}
+
+
+def imported(*arguments: str) -> set[str]:
+    """The modules that a run of the program has loaded at its end."""
+    code = (
+        "import sys\nfrom costctl.cli import main\n"
+        "try:\n    main(sys.argv[1:])\n"
+        "except SystemExit:\n    print(*sorted(sys.modules), file=sys.stderr)"
+    )
+    run = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=60)
+    return set(run.stderr.split())
+
+
+def test_help_loads_nothing_that_it_does_not_use() -> None:
+    modules = imported("--help")
+    assert "typer" in modules
+    assert modules.isdisjoint(HEAVY)
+
+
+def test_a_command_loads_only_what_it_uses() -> None:
+    modules = imported("formats")
+    assert "costctl.formats" in modules
+    assert modules.isdisjoint({"duckdb", "pyarrow", "yaml", "pydantic", "rich.console"})
