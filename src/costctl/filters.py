@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
@@ -92,9 +92,12 @@ def matches(filter: Filter, row: Mapping[str, Any]) -> bool:
     return any(_fits(pattern, value) for pattern in filter.patterns) is not filter.negated
 
 
-def sql(filters: Iterable[Filter], table: str = "") -> tuple[str, list[str]]:
+def sql(
+    filters: Iterable[Filter], table: str = "", tag: tuple[str, Callable[[str], str]] | None = None
+) -> tuple[str, list[str]]:
     """A condition that is true where all ``filters`` pass and false elsewhere (never NULL), and the values of
-    its ``?``. ``table`` qualifies the columns, as in ``calls.team``. Without filters it is ``true``.
+    its ``?``. ``table`` qualifies the columns, as in ``calls.team``. ``tag`` is how to read a tag where a map
+    is too slow: SQL with a ``?``, and what to bind to it, of the tag's name. Without filters it is ``true``.
 
     Identifiers come from :data:`COLUMNS` alone; values and names of tags are only ever bound. The text stands
     in the dialect that DuckDB and Spark share (LIKE for a beginning: their functions differ in name).
@@ -103,7 +106,8 @@ def sql(filters: Iterable[Filter], table: str = "") -> tuple[str, list[str]]:
     parameters: list[str] = []
     for filter in filters:
         if filter.column.startswith("tag:"):
-            column, bound = f"{table}.tags[?]" if table else "tags[?]", [filter.column[4:]]
+            text, place = tag or (f"{table}.tags[?]" if table else "tags[?]", str)
+            column, bound = text, [place(filter.column[4:])]
         else:
             name = BY_PUBLIC[filter.column].name
             column, bound = f"{table}.{name}" if table else name, []

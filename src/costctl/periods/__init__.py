@@ -5,7 +5,7 @@ lasts from the first instant of its date to the first of the next (23, 24 or 25 
 zone skipped the date).
 """
 
-from costctl.periods.buckets import Unit, bucket, bucket_label
+from costctl.periods.buckets import Unit, bucket, bucket_label, buckets
 from costctl.periods.calendar import day_start, instant_of, shifted, unit_start
 from costctl.periods.period import Period, calendar_period, period
 from costctl.periods.zones import PeriodError, offset_changes, zone, zone_names
@@ -16,6 +16,7 @@ __all__ = [
     "Unit",
     "bucket",
     "bucket_label",
+    "buckets",
     "calendar_period",
     "day_start",
     "instant_of",

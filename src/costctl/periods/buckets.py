@@ -45,6 +45,23 @@ def bucket(
     return f"{cut} + {_case(microseconds_utc, [(at, _OFFSET_BASE - o // SECOND) for at, o in offsets])}"
 
 
+def buckets(unit: Unit, start: datetime, end: datetime, zone: ZoneInfo) -> list[int]:
+    """The number of every bucket that [start, end) touches, as :func:`bucket` gives it, ascending."""
+    if start >= end:
+        return []
+    if unit in ("month", "quarter", "year"):
+        return [number for _, number in _boundaries(unit, start, end, zone)]
+    size = {"hour": _HOUR, "day": _DAY, "week": _WEEK}[unit]
+    steps = offset_changes(start, end, zone)
+    numbers: set[int] = set()
+    for (first, offset), (after, _) in pairwise([*steps, (microseconds(end), 0)]):
+        begun = first + offset + _YEAR_1
+        mark = _OFFSET_BASE - offset // SECOND if unit == "hour" else 0
+        cuts = range(begun - begun % size, after + offset + _YEAR_1, size)
+        numbers.update(cut + mark for cut in cuts)
+    return sorted(numbers)
+
+
 def bucket_label(unit: Unit, number: int) -> str:
     """``2024-10-27 02:00+02:00``, ``2024-10-27``, ``2024-W43``, ``2024-10``, ``2024-Q4`` or ``2024``."""
     match unit:
@@ -76,11 +93,7 @@ def _case(value: str, steps: list[tuple[int, int]]) -> str:
 
 def _by_boundaries(unit: calendar.Unit, start: datetime, end: datetime, zone: ZoneInfo, value: str) -> str:
     """The months from year 0 to the unit's first: found by halving, as months differ in length."""
-    steps: list[tuple[int, int]] = []
-    first = unit_start(unit, start.astimezone(zone).date())
-    while not steps or day_start(first, zone) < end:
-        steps.append((microseconds(day_start(first, zone)), first.year * 12 + first.month - 1))
-        first = shifted(unit, first, 1)
+    steps = _boundaries(unit, start, end, zone)
 
     def halved(low: int, high: int) -> str:
         if high - low == 1:
@@ -90,3 +103,13 @@ def _by_boundaries(unit: calendar.Unit, start: datetime, end: datetime, zone: Zo
         return f"CASE WHEN {value} < {steps[middle][0]} THEN {below} ELSE {above} END"
 
     return halved(0, len(steps))
+
+
+def _boundaries(unit: calendar.Unit, start: datetime, end: datetime, zone: ZoneInfo) -> list[tuple[int, int]]:
+    """Where each unit that [start, end) touches begins, in microseconds, and its number."""
+    steps: list[tuple[int, int]] = []
+    first = unit_start(unit, start.astimezone(zone).date())
+    while not steps or day_start(first, zone) < end:
+        steps.append((microseconds(day_start(first, zone)), first.year * 12 + first.month - 1))
+        first = shifted(unit, first, 1)
+    return steps

@@ -1,0 +1,68 @@
+"""What an answer stands on: its period, filters, price books, and what it leaves out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from costctl.analysis.calls import Calls, Sums
+from costctl.ledger import Engine
+from costctl.periods import Period
+from costctl.report import Report, Span, Unpriced
+
+
+def with_provenance(report: Report, calls: Calls, sums: Sums) -> Report:
+    """``report``, an answer about ``calls`` whose sums are ``sums``, with what it stands on."""
+    unpriced = Unpriced()
+    if sums.unpriced_rows:
+        unpriced = Unpriced(sums.unpriced_calls, sums.unpriced_tokens, _unpriced_models(calls))
+    notes = report.notes
+    if sums.subscribed:
+        are = "call under a subscription is" if sums.subscribed == 1 else "calls under a subscription are"
+        notes = (*notes, f"{sums.subscribed:,} {are} counted at list price")
+    return replace(
+        stamped(report, calls.engine),
+        period=span(calls.period),
+        filters=tuple(map(str, calls.where)),
+        calls=sums.requests,
+        complete=not sums.unpriced_rows,
+        unpriced=unpriced,
+        notes=notes,
+    )
+
+
+def stamped(report: Report, engine: Engine) -> Report:
+    """``report`` with what is true of the whole ledger: rejected lines, price books, the last change."""
+    meta: dict[str, str] = dict(
+        engine.rows("SELECT key, value FROM meta WHERE key IN ('price_books', 'last_commit')")
+    )
+    ((rejected,),) = engine.rows("SELECT coalesce(sum(rejected), 0) FROM sources")
+    return replace(
+        report,
+        rejected_lines=int(rejected),
+        price_books=tuple(json.loads(meta.get("price_books") or "[]")),
+        as_of=meta.get("last_commit"),
+    )
+
+
+def span(period: Period) -> Span:
+    """The period as a report has it."""
+    start, end = period.isoformat()
+    return Span(start, end, period.zone.key, period.label)
+
+
+def _unpriced_models(calls: Calls) -> tuple[str, ...]:
+    """The models without a price, in the order of their names; where only units of a model lack one, with
+    those."""
+    _, condition, parameters = calls.selection(())
+    rows = calls.engine.rows(
+        "SELECT DISTINCT model, price_id IS NULL AS whole, unpriced_reason FROM calls "  # noqa: S608
+        f"WHERE {condition} AND cost_pico IS NULL",
+        parameters,
+    )
+    names = {model if whole else f"{model} ({_units(reason)})" for model, whole, reason in rows}
+    return tuple(sorted(names))
+
+
+def _units(reason: str | None) -> str:
+    return (reason or "").removeprefix("no price for").strip() or "unknown"
