@@ -46,8 +46,13 @@ def _texts(values: tuple[str, ...]) -> str:
     return "[" + ", ".join(f"'{value}'" for value in values) + "]"
 
 
+def _draw(salt: int) -> str:
+    # The hash of one integer: of several, the last one would only be a pattern over the same bits.
+    return f"hash($seed * 1000000000000 + n * 16 + {salt})"
+
+
 def _pick(values: str, salt: int) -> str:
-    return f"{values}[1 + (hash(n, $seed, {salt}) % len({values})::UBIGINT)::BIGINT]"
+    return f"{values}[1 + ({_draw(salt)} % len({values})::UBIGINT)::BIGINT]"
 
 
 def lines_sql(ids: str) -> str:
@@ -60,14 +65,14 @@ drawn AS (
     SELECT
         n,
         epoch_us(TIMESTAMP '2024-09-01') + n * {int(SECONDS_BETWEEN * 1_000_000)}
-            + (hash(n, $seed, 1) % 900000)::BIGINT AS us,
-        (hash(n, $seed, 2) % 600)::BIGINT AS person,
+            + ({_draw(1)} % 900000)::BIGINT AS us,
+        ({_draw(2)} % 600)::BIGINT AS person,
         {_pick(_texts(models), 3)} AS model,
         -- A product of uniform draws has the long right side of real prompts: 24 to 40,000 tokens.
-        (24 + 40000 * pow((hash(n, $seed, 4) % 10000) / 10000.0, 3))::BIGINT AS input,
-        (8 + 4000 * pow((hash(n, $seed, 5) % 10000) / 10000.0, 3))::BIGINT AS output,
-        hash(n, $seed, 6) % 100 AS caching,
-        hash(n, $seed, 7) % 1000 AS luck,
+        (24 + 40000 * pow(({_draw(4)} % 10000) / 10000.0, 3))::BIGINT AS input,
+        (8 + 4000 * pow(({_draw(5)} % 10000) / 10000.0, 3))::BIGINT AS output,
+        {_draw(6)} % 100 AS caching,
+        {_draw(7)} % 1000 AS luck,
         {_pick(_texts(PROJECTS), 8)} AS project,
         {_pick(_texts(AGENTS), 9)} AS agent,
         {_pick(_texts(FEATURES), 10)} AS feature,
@@ -79,7 +84,7 @@ calls AS (
     SELECT *, {_texts(TEAMS)}[1 + person % {len(TEAMS)}] AS team, luck >= 18 AS success FROM drawn
 )
 SELECT
-    '{{' || CASE WHEN {IDS[ids]} THEN '"id":"req_' || printf('%016x', hash(n, $seed, 13)) || '",' ELSE '' END
+    '{{' || CASE WHEN {IDS[ids]} THEN '"id":"req_' || printf('%016x', {_draw(13)}) || '",' ELSE '' END
     || '"timestamp":"' || strftime(make_timestamp(us), '%Y-%m-%dT%H:%M:%S.%f')
     || '","user_id":"user-' || printf('%04d', person)
     || '","team_id":"' || team
@@ -89,7 +94,7 @@ SELECT
     || '","input_tokens":' || input
     || ',"output_tokens":' || CASE WHEN success THEN output ELSE 0 END
     || ',"cached_tokens":' || CASE WHEN caching < 45 THEN 0 ELSE input * caching // 110 END
-    || ',"latency_ms":' || (280 + output * 9 // 10 + (hash(n, $seed, 14) % 400)::BIGINT)
+    || ',"latency_ms":' || (280 + output * 9 // 10 + ({_draw(14)} % 400)::BIGINT)
     || ',"success":' || success
     || ',"error_type":' || CASE WHEN success THEN 'null' WHEN luck < 9 THEN '"rate_limit_error"'
         WHEN luck < 14 THEN '"overloaded_error"' ELSE '"timeout"' END

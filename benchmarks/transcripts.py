@@ -46,9 +46,8 @@ turns AS (
 ),
 parts AS (
     SELECT
-        turn, hash(o, turn, $seed) AS h, md5(concat_ws('-', o, turn, $seed)) AS m,
-        CASE WHEN hash(o, turn, $seed, 1) % 10 < 4 THEN 1 WHEN hash(o, turn, $seed, 1) % 10 < 8 THEN 2 ELSE 3
-            END AS n,
+        turn, hash($seed * 1000000000000 + o * 1000000 + turn) AS h, md5(concat_ws('-', o, turn, $seed)) AS m,
+        [1, 1, 2, 2, 3][1 + (hash(h + 1) % 5)::BIGINT] AS n,
         o
     FROM turns
 ),
@@ -71,7 +70,7 @@ placed AS (
                 + ((o * 37000 + turn * 25 + part * 3) * 1000 + (h % 3000)::BIGINT) * 1000),
             '%Y-%m-%dT%H:%M:%S.%g'
         ) || 'Z' AS moment,
-        (hash(h, part) % $short)::BIGINT + CASE WHEN part = 0 THEN $short ELSE 0 END AS k
+        (hash(h + 2 + part) % $short)::BIGINT + CASE WHEN part = 0 THEN $short ELSE 0 END AS k
     FROM lines
 ),
 said AS (
