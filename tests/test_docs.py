@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import build_reference
 import docs_outputs
 import pytest
 
@@ -52,6 +53,17 @@ def anchors(path: Path) -> set[str]:
     """The headings of a page as GitHub names them in links."""
     headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+COMMANDS = [
+    context.command_path for context in build_reference.contexts() if not hasattr(context.command, "commands")
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_is_explained_on_a_page_written_by_hand(command: str) -> None:
+    texts = [path.read_text(encoding="utf-8") for path in PAGES if path != build_reference.REFERENCE]
+    assert re.search(rf"{re.escape(command)}\b", "\n".join(texts))
 
 
 def test_one_line_stands_for_any_number_of_lines() -> None:
