@@ -27,8 +27,13 @@ class Engine(Protocol):
         """SQL for the exact sum of a pico-dollar expression; reaches Python as an int, or None."""
         ...
 
-    def percentile(self, expression: str, weight: str, fraction: float) -> str:
-        """SQL for a percentile (nearest rank) of ``expression`` over rows that stand for ``weight`` calls."""
+    def percentile(self, relation: str, by: Sequence[str], percent: int) -> str:
+        """A SELECT of the columns ``by`` and ``percentile``: the nearest rank of ``value`` in each group.
+
+        ``relation`` names a table or CTE with the columns ``by``, ``value`` and ``weight``; a row stands for
+        ``weight`` calls and counts that many times. A group without any value has no row; without ``by``
+        there is one row, and None where there is no value.
+        """
         ...
 
     def tag(self) -> str:
@@ -49,9 +54,26 @@ class DuckDBEngine:
         # sum(BIGINT) is a HUGEINT: no realistic ledger overflows it.
         return f"sum({expression})"
 
-    def percentile(self, expression: str, weight: str, fraction: float) -> str:
-        # quantile_disc is the nearest rank; a row of N calls counts N times where N is small enough to repeat.
-        return f"quantile_disc({expression}, {fraction:f})"
+    def percentile(self, relation: str, by: Sequence[str], percent: int) -> str:
+        # The smallest value up to which there are percent of the calls, counted in whole numbers. Equal
+        # values are added up first: there are few of them beside the calls.
+        keys = "".join(f"{column}, " for column in by)
+        groups = f"PARTITION BY {', '.join(by)}" if by else ""
+        # S608: columns and the relation's name are ours; values are bound inside the relation.
+        return f"""SELECT {keys}CAST(min(value) AS BIGINT) AS percentile
+FROM (
+    SELECT {keys}value,
+        sum(weight) OVER ({groups} ORDER BY value) AS calls_up_to,
+        sum(weight) OVER ({groups}) AS calls
+    FROM (
+        SELECT {keys}value, CAST(sum(weight) AS BIGINT) AS weight
+        FROM {relation}
+        WHERE value IS NOT NULL AND weight > 0
+        GROUP BY ALL
+    )
+)
+WHERE calls_up_to * 100 >= calls * {percent:d}
+GROUP BY ALL"""  # noqa: S608
 
     def tag(self) -> str:
         return "json_extract_string(tags_json, ?)"

@@ -21,3 +21,7 @@ class LedgerMissing(LedgerError):  # noqa: N818 - a state that callers ask for b
 
 class LedgerLocked(LedgerError):  # noqa: N818
     """Another process has held the ledger longer than we were told to wait."""
+
+
+class LedgerDamaged(LedgerError):  # noqa: N818
+    """The ledger's file cannot be read any more."""

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import stat
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from costctl.ledger import checkpoint, schema
 from costctl.ledger.engine import DuckDBEngine
-from costctl.ledger.errors import LedgerError, LedgerLocked, LedgerMissing
-from costctl.ledger.locks import Say, held, lock_file, pauses
+from costctl.ledger.errors import LedgerDamaged, LedgerError, LedgerMissing
+from costctl.ledger.files import Files, Say, private, sync
+from costctl.ledger.locks import Patience, held
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -36,32 +35,31 @@ def quiet(_: str) -> None:
 class Ledger:
     """The ledger in the file ``path``. Nothing is opened until it is asked something.
 
-    ``wait`` is how many seconds to wait for another process; ``say`` tells the user that we do.
+    ``wait`` is how many seconds to wait for other processes; ``say`` tells the user that we do.
     """
 
     def __init__(self, path: str | os.PathLike[str], wait: float = 30.0, say: Say = quiet) -> None:
         self.path = Path(os.path.realpath(path))
+        self.files = Files(self.path)
         self.wait = wait
         self.say = say
 
     @property
     def exists(self) -> bool:
-        return self.path.exists()
+        try:
+            return self.path.exists() or self.files.backup.exists()
+        except PermissionError as error:
+            raise LedgerError(f"cannot look for {self.path}: {error.strerror}", file=self.path) from error
 
     @property
     def own_files(self) -> tuple[Path, ...]:
         """Every file that belongs to the ledger; none is ever read as input or overwritten by output."""
-        return (
-            self.path,
-            lock_file(self.path),
-            checkpoint.log_file(self.path),
-            checkpoint.backup_file(self.path),
-        )
+        return self.files.all
 
     @property
     def spill_directory(self) -> Path:
         """Where a large ingest puts what does not fit in memory."""
-        return self.path.with_name(self.path.name + ".tmp")
+        return self.files.spill
 
     @contextmanager
     def reading(self) -> Iterator[DuckDBEngine]:
@@ -72,18 +70,17 @@ class Ledger:
                 hint="make one with `costctl ingest PATH`, or name another with --db",
                 file=self.path,
             )
-        with held(self.path, exclusive=False, wait=self.wait, say=self.say):
-            connection = self._connect(read_only=True)
-            outdated = schema.version(connection) < schema.VERSION
-            if not outdated:
-                try:
-                    yield DuckDBEngine(connection)
-                finally:
-                    connection.close()
-                return
-            connection.close()
-        with self.writing() as writer:
-            yield DuckDBEngine(writer)
+        with self._gate(exclusive=False) as patience:
+            # A copy beside it: a checkpoint was cut short, and only a writer may put that right.
+            if not self.files.backup.exists():
+                with closing(self._connect(patience, read_only=True)) as connection:
+                    if schema.version(connection, self.path) == schema.VERSION:
+                        self.files.protect(self.say)
+                        with self._faults_explained():
+                            yield DuckDBEngine(connection)
+                        return
+        with self.writing() as connection:
+            yield DuckDBEngine(connection)
 
     @contextmanager
     def writing(self) -> Iterator[DuckDBPyConnection]:
@@ -91,110 +88,150 @@ class Ledger:
 
         The block commits its own transactions. Raises :class:`LedgerLocked`, :class:`LedgerError`.
         """
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        previous = os.umask(0o077)
         try:
-            with held(self.path, exclusive=True, wait=self.wait, say=self.say):
-                if not self.exists:
-                    self._create()
-                self._protect()
-                connection = self._connect(read_only=False)
-                try:
-                    found = schema.version(connection)
-                    if found < schema.VERSION:
-                        schema.migrate(connection, found)
-                    yield connection
-                finally:
-                    connection.close()
-        finally:
-            os.umask(previous)
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise LedgerError(
+                f"cannot make the directory {self.path.parent}: {error.strerror}", file=self.path
+            ) from error
+        with self._gate(exclusive=True) as patience, self._faults_explained():
+            if not self.exists:
+                self._create()
+            if self.files.backup.exists():
+                self._settle(patience)
+            with closing(self._connect(patience, read_only=False)) as connection:
+                found = schema.version(connection, self.path)
+                self.files.protect(self.say)
+                if found < schema.VERSION:
+                    schema.migrate(connection, found)
+                yield connection
 
     def checkpoint_if_due(self, connection: DuckDBPyConnection) -> None:
         """Write a long log into the file; a full disk only puts that off, with a word to the user."""
-        if checkpoint.is_due(self.path):
+        if checkpoint.is_due(self.files):
             try:
-                checkpoint.checkpoint(connection, self.path)
+                checkpoint.checkpoint(connection, self.files)
             except LedgerError as error:
-                self.say(error.message)
+                self.say(f"{error.message} ({error.hint})")
+
+    @contextmanager
+    def _gate(self, exclusive: bool) -> Iterator[Patience]:
+        patience = Patience(self.files, self.wait, self.say)
+        self.files.refuse_foreign()
+        with private(), held(self.files, exclusive, patience):
+            yield patience
 
     def _create(self) -> None:
         # A file that is cut short while DuckDB first writes it can never be opened: it gets its name when
         # it is whole.
         import duckdb
 
-        new = self.path.with_name(self.path.name + ".new")
-        for file in (new, checkpoint.log_file(new)):
+        new = self.files.new
+        if self.files.log.exists():
+            raise LedgerError(
+                f"there is a log {self.files.log} without its ledger",
+                hint="put the ledger back beside it, or remove the log to begin anew",
+                file=self.path,
+            )
+        for file in (new, self.files.new_log):
             file.unlink(missing_ok=True)
-        with duckdb.connect(config=_configuration(read_only=False)) as connection:
+        with duckdb.connect(config=_configuration()) as connection:
             connection.execute(f"ATTACH {_quoted(new)} AS ledger (BLOCK_SIZE {BLOCK_SIZE})")
             connection.execute("USE ledger")
             schema.create(connection)
             connection.execute("CHECKPOINT ledger")
             connection.execute("USE memory")
             connection.execute("DETACH ledger")
-        descriptor = os.open(new, os.O_RDONLY)
-        os.fsync(descriptor)
-        os.close(descriptor)
-        os.rename(new, self.path)
+        sync(new)
+        new.rename(self.path)
+        sync(self.path.parent)
 
-    def _protect(self) -> None:
-        for file in self.own_files:
-            if file.exists() and stat.S_IMODE(file.stat().st_mode) & 0o077:
-                self.say(f"{file} could be read by others: its mode is now 0600")
-                file.chmod(0o600)
+    def _settle(self, patience: Patience) -> None:
+        """Put right what an unfinished checkpoint has left: the copy goes, or takes the ledger's place."""
+        if self.path.exists() and self._is_sound(patience):
+            self.files.backup.unlink()
+            return
+        checkpoint.restore(self.files)
+        self.say(
+            f"the last checkpoint of {self.path} was cut short: its copy and log are used instead, nothing is "
+            f"lost (the unreadable file is kept as {self.files.damaged.name})"
+        )
 
-    def _connect(self, read_only: bool) -> DuckDBPyConnection:
+    def _is_sound(self, patience: Patience) -> bool:
         import duckdb
 
-        configuration = _configuration(read_only, self.spill_directory)
-        deadline = time.monotonic() + self.wait
-        told = False
-        for pause in pauses():
+        try:
+            with closing(self._connect(patience, read_only=True)) as connection:
+                schema.read_all(connection)
+        except (duckdb.Error, LedgerDamaged) as error:
+            # The log goes last. Without it the checkpoint was complete, and its copy would take back commits.
+            if _is_corruption(str(error)) and self.files.log.exists():
+                return False
+            raise
+        return True
+
+    def _connect(self, patience: Patience, read_only: bool) -> DuckDBPyConnection:
+        import duckdb
+
+        while True:
             try:
-                connection = duckdb.connect(str(self.path), read_only=read_only, config=configuration)
+                connection = duckdb.connect(
+                    str(self.path), read_only, _configuration(read_only, self.files.spill)
+                )
                 break
             except duckdb.Error as error:
                 message = str(error)
-                if "lock on file" not in message:
-                    self._recover(message)
-                    continue
-                holder = message.partition("held in ")[2].partition(". ")[0] or "another program"
-                if time.monotonic() >= deadline:
-                    raise LedgerLocked(
-                        f"the ledger {self.path} is held by {holder}",
-                        hint="close it there, or wait longer with --wait SECONDS",
-                        file=self.path,
-                    ) from None
-                if not told:
-                    self.say(f"waiting for the ledger, held by {holder} …")
-                    told = True
-                time.sleep(pause)
+            if "lock on file" not in message:
+                raise self._unopened(message)
+            patience.wait(message.partition("held in ")[2].partition(". ")[0] or "another program")
         connection.execute("SET TimeZone = 'UTC'")
         if not read_only:
-            connection.execute("SET checkpoint_threshold = '1TB'")
             connection.execute("PRAGMA disable_checkpoint_on_shutdown")
         return connection
 
-    def _recover(self, message: str) -> None:
-        """Put the copy of an unfinished checkpoint in place, or raise what is wrong in our words."""
-        if "checksum" in message.lower() or "corrupt" in message.lower():
-            if "replaying WAL" in message and not checkpoint.backup_file(self.path).exists():
-                raise LedgerError(f"the ledger's log is damaged: {message}", file=self.path)
-            aside = checkpoint.restore(self.path)
-            self.say(
-                f"the last checkpoint of {self.path} was cut short: its copy and log are in use, nothing is lost "
-                f"(the damaged file is kept as {aside.name})"
+    def _unopened(self, message: str) -> LedgerError:
+        if "Corrupt WAL" in message:
+            return LedgerError(
+                f"the ledger's log {self.files.log} is damaged: {message}",
+                hint="move it away: the ledger is then as at its last checkpoint; ingest what came later again",
+                file=self.path,
             )
-            return
+        if _is_corruption(message):
+            return LedgerDamaged(
+                f"the ledger {self.path} is damaged: {message}",
+                hint="restore it from your own backup, or move it and its log away and ingest again",
+                file=self.path,
+            )
         if "not a valid DuckDB database file" in message:
+            return schema.not_a_ledger(self.path)
+        return LedgerError(f"cannot open the ledger {self.path}: {message}", file=self.path)
+
+    @contextmanager
+    def _faults_explained(self) -> Iterator[None]:
+        """Say what a full disk or a broken connection means for the ledger."""
+        import duckdb
+
+        try:
+            yield
+        except duckdb.Error as error:
+            full = "No space left on device" in str(error)
+            if not full and not isinstance(error, duckdb.FatalException):
+                raise
+            reason = f"no space is left on the disk of {self.path.parent}" if full else str(error)
             raise LedgerError(
-                f"{self.path} is not a costctl ledger", hint="name another file with --db", file=self.path
-            )
-        raise LedgerError(f"cannot open the ledger {self.path}: {message}", file=self.path)
+                f"the ledger could not be written: {reason}",
+                hint=("free some space, then r" if full else "r")
+                + "un the same command again: what was committed is safe, and nothing is counted twice",
+                file=self.path,
+            ) from error
+
+
+def _is_corruption(message: str) -> bool:
+    return "corrupt database file" in message.lower()
 
 
 def _configuration(
-    read_only: bool, spill: Path | None = None
+    read_only: bool = False, spill: Path | None = None
 ) -> dict[str, str | bool | int | float | list[str]]:
     configuration: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": MEMORY_LIMIT,
@@ -206,6 +243,8 @@ def _configuration(
     }
     if not read_only:
         configuration["preserve_insertion_order"] = False
+        # Never at DuckDB's own pleasure: see checkpoint.py.
+        configuration["checkpoint_threshold"] = "1TB"
     if spill is not None:
         configuration["temp_directory"] = str(spill)
     return configuration

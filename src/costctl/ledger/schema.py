@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -47,7 +48,7 @@ PRICE_COLUMNS: tuple[tuple[str, str], ...] = (
     ("other_units_pico", "MAP(VARCHAR, BIGINT)"),
     ("source", "VARCHAR"),
 )
-"""A price row as the ledger keeps it: append-only, one row per ``content``; pico-dollars per token or unit."""
+"""A price row as the ledger keeps it: append-only, one row per ``content``; pico-dollars a token or unit."""
 
 
 def _columns(columns: tuple[tuple[str, str], ...]) -> str:
@@ -98,7 +99,7 @@ SELECT
     input_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens,
     output_tokens, reasoning_tokens, other_units,
     latency_ms, success, error_type, reported_cost_pico, cost_pico,
-    (CAST(cost_pico AS DECIMAL(38, 0)) * CAST(0.000000000001 AS DECIMAL(12, 12)))::DECIMAL(38, 12) AS cost_usd,
+    CAST(CAST(cost_pico AS DECIMAL(26, 0)) * 0.000000000001 AS DECIMAL(38, 12)) AS cost_usd,
     price_id,
     CASE
         WHEN cost_pico IS NOT NULL THEN NULL
@@ -111,7 +112,7 @@ SELECT
         )
     END AS unpriced_reason,
     source_id
-FROM stored_calls"""
+FROM stored_calls"""  # noqa: S608 - constants
 
 
 def create(connection: DuckDBPyConnection) -> None:
@@ -138,19 +139,34 @@ def migrate(connection: DuckDBPyConnection, version: int) -> None:
     connection.execute("COMMIT")
 
 
-def version(connection: DuckDBPyConnection) -> int:
-    """The ledger's schema version. Raises :class:`LedgerError` for a file that is no ledger of ours, or is
-    newer than this program."""
-    tables = connection.execute(
-        "SELECT 1 FROM duckdb_tables() WHERE NOT internal AND table_name = 'meta'"
-    ).fetchone()
-    row = tables and connection.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()
-    if not row:
-        raise LedgerError("this DuckDB file is not a costctl ledger", hint="name another file with --db")
+def version(connection: DuckDBPyConnection, file: Path) -> int:
+    """The ledger's schema version. Raises :class:`LedgerError` for a database that is no ledger of ours, or
+    is newer than this program; ``file`` is its file."""
+    import duckdb
+
+    try:
+        row = connection.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()
+    except (duckdb.CatalogException, duckdb.BinderException):
+        row = None
+    if row is None or not str(row[0]).isdigit():
+        raise not_a_ledger(file)
     found = int(row[0])
     if found > VERSION:
         raise LedgerError(
-            f"the ledger has schema version {found}; this costctl knows up to {VERSION}",
+            f"the ledger {file} has schema version {found}; this costctl knows up to {VERSION}",
             hint="install a newer costctl, or name another ledger with --db",
+            file=file,
         )
     return found
+
+
+def not_a_ledger(file: Path) -> LedgerError:
+    """The error for a file that is something else."""
+    return LedgerError(f"{file} is not a costctl ledger", hint="name another file with --db", file=file)
+
+
+def read_all(connection: DuckDBPyConnection) -> None:
+    """Read every block of every table. Raises :class:`duckdb.Error` where one is damaged."""
+    tables = connection.execute("SELECT table_name FROM duckdb_tables() WHERE NOT internal").fetchall()
+    for (table,) in tables:
+        connection.execute(f'SELECT max(hash(whole)) FROM "{table}" AS whole')  # noqa: S608 - names are ours
