@@ -99,6 +99,12 @@ class Place:
         """What the ledger holds by model, as ``content.py`` writes it."""
         return script("content", ledger, directory=self.directory).output
 
+    def questions(self, ledger: Path) -> Path:
+        """A file with the SQL that ``costctl report --by team,model`` runs on the ledger."""
+        file = self.directory / "questions.json"
+        file.write_text(script("questions", ledger, directory=self.directory).output)
+        return file
+
     def expect_calls(self, ledger: Path, expected: int) -> None:
         """Raise :class:`BenchmarkError` unless the ledger holds so many calls."""
         held = sum(int(line.split("\t")[1]) for line in self.content(ledger).splitlines())

@@ -37,9 +37,8 @@ def run(*command: str | os.PathLike[str], directory: Path) -> Run:
 
     Raises :class:`BenchmarkError` with what it wrote to stderr unless it exits with 0.
     """
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(("COSTCTL_", "XDG_"))
-    }
+    personal = ("COSTCTL_", "XDG_", "COLUMNS")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(personal)}
     environment["HOME"] = str(directory)
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         begun = time.perf_counter()

@@ -76,9 +76,10 @@ def appended(first: float, starts: list[float], ours: list[float]) -> Result:
 def report(place: Place) -> list[Result]:
     ledger = place.calls_ledger
     say("reporting …")
+    questions = place.questions(ledger)
     pairs = place.in_turns(
         SHORT,
-        lambda: place.floor("report", ledger),
+        lambda: place.floor("report", ledger, questions),
         lambda: place.costctl("report", "--by", "team,model", "--db", ledger),
     )
     if f"{place.calls:,}" not in pairs.ours[0].output:

@@ -249,3 +249,29 @@ def test_the_floor_of_call_logs_reads_every_line(tmp_path: Path) -> None:
             "SELECT count(*), count(timestamp), count(input_tokens), count(tags), count(id) FROM calls"
         )
         assert read.fetchone() == (1000, 1000, 1000, 1000, 334)  # ids: lines 0, 3, …, 999
+
+
+# All of it
+
+
+@pytest.mark.heavy
+def test_every_work_runs_and_its_ledger_holds_what_it_was_given(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # On so little, the goals say nothing; but each command has to succeed and each ledger to be complete.
+    assert main(["--scale", "0.002", "--keep", str(tmp_path)]) in (0, 4), capsys.readouterr().err
+    works = [line.split("  ")[0] for line in capsys.readouterr().out.splitlines()]
+    assert works == [
+        "work",
+        "ingest 4,000 calls",
+        "ingest 200 transcripts",
+        "ingest 200 unchanged files",
+        "ingest 1 % appended",
+        "report --by team,model",
+        "costctl --help",
+        "peak memory, 4,000 calls",
+        "peak memory, 16,000 calls",
+        "ledger, a third with ids",
+        "ledger, none with ids",
+        "ledger, all with ids",
+    ]
