@@ -1,7 +1,20 @@
 """Questions asked of the ledger; each is one call that returns a report."""
 
+from costctl.analysis.bill import bill
+from costctl.analysis.costs import cost_summary
+from costctl.analysis.gaps import rejects, unpriced
 from costctl.analysis.measures import P95
 from costctl.analysis.questions import QuestionError
+from costctl.analysis.sources import sources
 from costctl.analysis.summary import summary
 
-__all__ = ["P95", "QuestionError", "summary"]
+__all__ = [
+    "P95",
+    "QuestionError",
+    "bill",
+    "cost_summary",
+    "rejects",
+    "sources",
+    "summary",
+    "unpriced",
+]

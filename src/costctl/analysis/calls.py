@@ -66,6 +66,11 @@ class Sums(NamedTuple):
         return self.prompt + self.output_tokens
 
 
+def filters_of(where: Iterable[str | Filter]) -> tuple[Filter, ...]:
+    """Filters as they are or as texts. Raises :class:`costctl.filters.FilterError`."""
+    return tuple(each if isinstance(each, Filter) else filters.parse(each) for each in where)
+
+
 def merged(parts: Iterable[Sums]) -> Sums:
     """The sums over all calls of ``parts``."""
     return Sums(*map(sum, zip(*parts, strict=True)))

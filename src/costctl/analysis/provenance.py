@@ -13,9 +13,6 @@ from costctl.report import Report, Span, Unpriced
 
 def with_provenance(report: Report, calls: Calls, sums: Sums) -> Report:
     """``report``, an answer about ``calls`` whose sums are ``sums``, with what it stands on."""
-    unpriced = Unpriced()
-    if sums.unpriced_rows:
-        unpriced = Unpriced(sums.unpriced_calls, sums.unpriced_tokens, _unpriced_models(calls))
     notes = report.notes
     if sums.subscribed:
         are = "call under a subscription is" if sums.subscribed == 1 else "calls under a subscription are"
@@ -26,7 +23,7 @@ def with_provenance(report: Report, calls: Calls, sums: Sums) -> Report:
         filters=tuple(map(str, calls.where)),
         calls=sums.requests,
         complete=not sums.unpriced_rows,
-        unpriced=unpriced,
+        unpriced=unpriced_of(calls, sums),
         notes=notes,
     )
 
@@ -51,9 +48,11 @@ def span(period: Period) -> Span:
     return Span(start, end, period.zone.key, period.label)
 
 
-def _unpriced_models(calls: Calls) -> tuple[str, ...]:
-    """The models without a price, in the order of their names; where only units of a model lack one, with
-    those."""
+def unpriced_of(calls: Calls, sums: Sums) -> Unpriced:
+    """Those of ``calls`` that have no price. Of a model that lacks the price of some unit only, that unit is
+    named too."""
+    if not sums.unpriced_rows:
+        return Unpriced()
     _, condition, parameters = calls.selection(())
     rows = calls.engine.rows(
         "SELECT DISTINCT model, price_id IS NULL AS whole, unpriced_reason FROM calls "  # noqa: S608
@@ -61,7 +60,7 @@ def _unpriced_models(calls: Calls) -> tuple[str, ...]:
         parameters,
     )
     names = {model if whole else f"{model} ({_units(reason)})" for model, whole, reason in rows}
-    return tuple(sorted(names))
+    return Unpriced(sums.unpriced_calls, sums.unpriced_tokens, tuple(sorted(names)))
 
 
 def _units(reason: str | None) -> str:

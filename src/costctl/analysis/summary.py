@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from costctl import filters
-from costctl.analysis.calls import Calls, Sums, merged
+from costctl.analysis.calls import Calls, Sums, filters_of, merged
 from costctl.analysis.dimensions import Dimension, Key, dimensions, other, title
 from costctl.analysis.measures import BY_NAME, MEASURES, P95, Group, Measure, measures
 from costctl.analysis.percentiles import latencies, rest_latency
@@ -63,7 +62,7 @@ def summary(
     :class:`costctl.ledger.LedgerError`.
     """
     asked = dimensions(by)
-    passed = tuple(each if isinstance(each, Filter) else filters.parse(each) for each in where)
+    passed = filters_of(where)
     if top is not None and top < 1:
         raise QuestionError(f"the top {top} rows are none", "ask for one at least")
     if pivot:
