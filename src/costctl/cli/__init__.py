@@ -14,6 +14,12 @@ from costctl.cli.help import WIDTH, Entry, Program
 USAGE, QUESTIONS, PRICES, MORE = "Usage data", "Questions", "Prices", "More"
 
 COMMANDS = (
+    Entry(
+        "report",
+        "costctl.cli.report",
+        QUESTIONS,
+        "Show what calls cost, by team, project, user, model, day or any label.",
+    ),
     Entry("formats", "costctl.cli.formats", USAGE, "List the input formats that ingest understands."),
 )
 
@@ -45,14 +51,17 @@ def _version(asked: bool) -> None:
 
 
 @app.callback()
-def start(
+def root(
     context: typer.Context,
     version: Annotated[  # noqa: ARG001
         bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version.")
     ] = False,
 ) -> None:
     if context.invoked_subcommand is None:
-        print(context.get_help())
+        from costctl.cli import start
+        from costctl.cli.session import Session
+
+        start.start(Session.begin({}))
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import typer
 
@@ -83,9 +85,23 @@ def explain(error: BaseException) -> list[Failure] | None:
                 for each in error.errors
             ]
         case LedgerError():
+            from costctl.cli.start import claude_code_hint
+
             code = type(error).__name__.removeprefix("Ledger").lower()
-            code = "ledger" if code == "error" else f"ledger_{code}"
-            return [Failure(code, error.message, FAILED, error.hint, str(error.file) if error.file else None)]
+            hints = (
+                claude_code_hint() if code == "missing" else "",
+                error.hint,
+                _chosen_by(error.file) if error.file else "",
+            )
+            return [
+                Failure(
+                    "ledger" if code == "error" else f"ledger_{code}",
+                    error.message,
+                    FAILED,
+                    "; ".join(filter(None, hints)),
+                    str(error.file) if error.file else None,
+                )
+            ]
         case OutputError():
             return [Failure("output", str(error), FAILED, error.hint, str(error.path))]
         case OSError():
@@ -95,15 +111,25 @@ def explain(error: BaseException) -> list[Failure] | None:
     return None
 
 
+def _chosen_by(ledger: Path) -> str:
+    """Which settings file names ``ledger``, if it is one that does."""
+    with suppress(Exception):  # this only adds to an error
+        settings = config.load({name: text for name, text in os.environ.items() if name != "COSTCTL_DB"})
+        if settings.file and settings.db != config.default_ledger():
+            return f"the ledger is named in {settings.file}" if settings.db.resolve() == ledger else ""
+    return ""
+
+
 def _usage(error: typer.TyperException) -> Failure:
     """An option, argument or command that Typer does not know, in our form."""
     context = getattr(error, "ctx", None)
     hint = f"see {context.command_path} --help" if context is not None else ""
-    possible = sorted(getattr(error, "possibilities", None) or ())
-    message = error.message if possible else error.format_message()
-    message, _, near = message.partition(" Did you mean ")
-    if possible or near:
-        hint = f"did you mean {' or '.join(possible) or near.replace(chr(39), '')}".removesuffix("?") + "?"
+    possible = getattr(error, "possibilities", None)
+    message, _, near = (error.message if possible else error.format_message()).partition(" Did you mean ")
+    if possible:
+        near = difflib.get_close_matches(getattr(error, "option_name", ""), possible, n=1)[0]
+    if near:
+        hint = f"did you mean {near.replace(chr(39), '').removesuffix('?')}?"
     message = message.rstrip(".")
     return Failure("usage", message[:1].lower() + message[1:], WRONG_USAGE, hint)
 

@@ -135,7 +135,8 @@ class Session:
         else:
             with closed_pipe_ends_quietly(sys.stdout):
                 render(report, cast("Format", self.settings.format))
-        if self.out is not None or self.settings.format == "csv":
+        written = self.out.suffix.lower() if self.out else f".{self.settings.format}"
+        if written == ".csv":  # has no room for them
             for sentence in remarks(report):
                 self.say(sentence)
 
