@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.place import place
 from benchmarks.processes import BenchmarkError
-from benchmarks.results import exit_code, table
+from benchmarks.results import Result, exit_code, table
 from benchmarks.works import WORKS, Work
 
 
@@ -31,18 +31,20 @@ def main(arguments: Sequence[str] | None = None, works: Mapping[str, Work] = WOR
         parser.error(f"no work is called {unknown[0]}; there are {', '.join(works)}")
     if not 0 < given.scale <= 10:
         parser.error("--scale is more than 0 and at most 10")
+    results: list[Result] = []
+    failure: BenchmarkError | None = None
     try:
         with place(given.keep, given.scale) as where:
-            results = [
-                result
-                for name, work in works.items()
-                if name in (given.works or works)
-                for result in work(where)
-            ]
+            for name in works:
+                if name in (given.works or works):
+                    results += works[name](where)
     except BenchmarkError as error:
-        print(f"benchmarks: {error}", file=sys.stderr)
+        failure = error
+    if results:
+        print(table(results))
+    if failure:
+        print(f"benchmarks: {failure}", file=sys.stderr)
         return 1
-    print(table(results))
     return exit_code(results)
 
 

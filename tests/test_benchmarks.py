@@ -95,8 +95,11 @@ def test_a_command_that_fails_is_no_measurement(tmp_path: Path, capsys: pytest.C
         where.costctl("no-such-command")
         return _fixed(False)
 
-    assert main(["--keep", str(tmp_path)], {"broken": broken}) == 1
-    assert "no-such-command" in capsys.readouterr().err
+    works = {"good": lambda _: _fixed(False), "broken": broken}
+    assert main(["--keep", str(tmp_path)], works) == 1
+    shown = capsys.readouterr()
+    assert "no-such-command" in shown.err
+    assert "work 0" in shown.out  # what was measured before is not lost
 
 
 @pytest.mark.parametrize("arguments", [["no-such-work"], ["--scale", "0"], ["--scale", "11"]])
