@@ -182,8 +182,8 @@ def test_other_modes_have_no_invented_history() -> None:
     for ts, mode, model, known in [
         (datetime(2026, 10, 11, 23, 59, 59), "flex", "o3", False),
         (datetime(2026, 10, 12), "flex", "o3", True),
-        (datetime(2026, 10, 19, 23, 59, 59), "batch", "mistral-large-4", False),
-        (datetime(2026, 10, 20), "batch", "mistral-large-4", True),
+        (datetime(2026, 10, 13, 23, 59, 59), "batch", "mistral-large-4", False),
+        (datetime(2026, 10, 14), "batch", "mistral-large-4", True),
         (datetime(2024, 10, 1), "batch", "chatgpt-4o-latest", False),  # OpenAI never sold it in batches
     ]:
         assert (row_of(rows[None, model], Usage(ts, mode=mode)) is not None) is known
