@@ -109,9 +109,9 @@ def write(file: Path, lines: int, seed: int, ids: str = "some", first: int = 0) 
 
     with duckdb.connect() as connection:
         connection.execute(
-            f"COPY ({lines_sql(ids)}) TO '{file}' "
+            f"COPY ({lines_sql(ids)}) TO $file "
             "(FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '\x01')",
-            {"seed": seed, "first": first, "lines": lines},
+            {"file": str(file), "seed": seed, "first": first, "lines": lines},
         )
 
 

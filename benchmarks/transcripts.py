@@ -171,8 +171,9 @@ def _write_file(
     origin = random.randrange(sessions) if fork else file
     path.parent.mkdir(parents=True, exist_ok=True)
     connection.execute(
-        f"COPY ({_TURNS}) TO '{path}' (FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '\x01')",
+        f"COPY ({_TURNS}) TO $path (FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '\x01')",
         {
+            "path": str(path),
             "file": file,
             "origin": origin,
             "copied": int(turns * 0.6) if fork else 0,
