@@ -13,9 +13,13 @@ DATA_ENDINGS = (".jsonl", ".json", ".ndjson", ".csv", ".parquet", ".log", ".txt"
 PACKED_ENDINGS = (".gz", ".zst")
 
 
+STREAM = Path("-")
+"""Standard input."""
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file to read: ``path`` is absolute. ``named``: the user named it, rather than a directory or glob."""
+    """A file to read: ``path`` is absolute, or :data:`STREAM`. ``named``: the user named it, rather than a directory or glob."""
 
     path: Path
     named: bool
@@ -55,6 +59,9 @@ def discover(paths: Iterable[str], own: Collection[Path]) -> Discovery:
             result.failed.append((path, "neither a file nor a directory"))
 
     for given in paths:
+        if given == str(STREAM):
+            result.found.append(Found(STREAM, named=True))
+            continue
         path = os.path.expanduser(given)
         if os.path.isdir(path):
             for file in _walk(path, result):

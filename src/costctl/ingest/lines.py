@@ -12,14 +12,16 @@ import gzip
 import io
 import json
 import os
+import sys
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Any, Literal, cast
 
 from costctl.formats import SAMPLE_BYTES, Sample, of_text
+from costctl.formats.sample import Shape
 
 Packing = Literal["none", "gzip", "zstd"]
 
@@ -39,9 +41,9 @@ TOO_LONG = "longer than 64 MB"
 class Reading:
     """A file made ready: ``path`` is what DuckDB reads (a temporary file where ``original`` would not do).
 
-    ``read_to``: the bytes of the original that are in the ledger afterwards. ``shape`` is jsonl or parquet.
-    ``faults`` are lines that are rejected already: (line, reason, raw). ``numbers``: the line number of each
-    record, where records are not lines. ``first_line``: lines of the original before the first one read.
+    Of the original the bytes from ``start`` to ``read_to`` are read. ``shape`` is jsonl or parquet. ``faults``
+    are lines that are rejected already: (line, reason, raw). ``numbers``: the line number of each record, where
+    records are not lines.
     """
 
     original: Path
@@ -49,12 +51,13 @@ class Reading:
     packing: Packing
     shape: str
     read_to: int
-    size: int
-    tail: bool = False
-    temporary: bool = False
-    first_line: int = 0
+    start: int = 0
     faults: list[tuple[int, str, bytes]] = field(default_factory=list)
     numbers: array.array[int] | None = None
+
+    @property
+    def is_temporary(self) -> bool:
+        return self.path != self.original
 
 
 def packing_of(path: Path) -> Packing:
@@ -71,12 +74,12 @@ def unpacked(path: Path, packing: Packing) -> Iterator[IO[bytes]]:
     """The file's own bytes. Reading on past a cut raises EOFError."""
     if packing == "gzip":
         with gzip.open(path, "rb") as file:
-            yield _Careful(file)  # type: ignore[misc]
+            yield cast(IO[bytes], _Careful(file))
     elif packing == "zstd":
         import pyarrow
 
         with pyarrow.OSFile(str(path)) as raw, pyarrow.CompressedInputStream(raw, "zstd") as file:
-            yield _Careful(file)  # type: ignore[misc]
+            yield cast(IO[bytes], _Careful(file))
     else:
         with open(path, "rb") as file:
             yield file
@@ -85,7 +88,7 @@ def unpacked(path: Path, packing: Packing) -> Iterator[IO[bytes]]:
 class _Careful(io.RawIOBase):
     """A decompressing stream whose every fault is an EOFError."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: Any) -> None:
         self._stream = stream
 
     def readable(self) -> bool:
@@ -93,7 +96,7 @@ class _Careful(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         try:
-            return self._stream.read(size)
+            return bytes(self._stream.read(size))
         except (EOFError, OSError, zlib.error) as error:
             raise EOFError(CUT_SHORT) from error
 
@@ -141,74 +144,89 @@ def last_whole_line(path: Path, size: int) -> int:
     return size
 
 
-def whole(path: Path, packing: Packing, sampled: Sample, head: bytes, spill: Path) -> Reading:
+def whole(path: Path, packing: Packing, shape: Shape, head: bytes, spill: Path) -> Reading:
     """Make a whole file ready."""
     size = path.stat().st_size
-    if sampled.shape == "parquet":
-        return Reading(path, path, "none", "parquet", size, size)
-    if sampled.shape == "csv":
+    if shape == "parquet":
+        return Reading(path, path, "none", "parquet", size)
+    if shape == "csv":
         return _from_csv(path, packing, spill)
-    if head.startswith(_BOM):
-        return rewritten(path, packing, spill)
     read_to = last_whole_line(path, size) if packing == "none" else size
-    if packing == "zstd" and _is_cut(path, packing):
-        # DuckDB would return the first part of it and say nothing.
-        return rewritten(path, packing, spill)
-    return Reading(path, path, packing, "jsonl", read_to, size)
+    reading = Reading(path, path, packing, "jsonl", read_to)
+    # Of a cut stream of zstd DuckDB would return the first part and say nothing.
+    if head.startswith(_BOM) or (packing == "zstd" and is_unreadable(reading)):
+        return rewritten(reading, spill)
+    return reading
 
 
-def _is_cut(path: Path, packing: Packing) -> bool:
-    with unpacked(path, packing) as stream:
+def is_unreadable(reading: Reading) -> bool:
+    """Whether DuckDB cannot read the file: it ends in the middle of a compressed stream, or has a line too long."""
+    if reading.shape != "jsonl":
+        return False
+    held = 0
+    with unpacked(reading.path, reading.packing) as stream:
         try:
-            while stream.read(_CHUNK):
-                pass
+            while chunk := stream.read(_CHUNK):
+                first = chunk.find(b"\n")
+                if held + (first if first >= 0 else len(chunk)) > LONGEST_LINE:
+                    return True
+                held = held + len(chunk) if first < 0 else len(chunk) - chunk.rfind(b"\n") - 1
         except EOFError:
             return True
-    return False
+    return held > LONGEST_LINE
 
 
 def tail(path: Path, start: int, spill: Path) -> Reading:
     """Make the lines that were appended after ``start`` ready."""
-    size = path.stat().st_size
-    end = max(start, last_whole_line(path, size))
+    end = max(start, last_whole_line(path, path.stat().st_size))
     target = _temporary(spill)
     with open(path, "rb") as file, open(target, "wb") as copy:
         file.seek(start)
         for chunk in _chunks(file, end - start):
             copy.write(chunk)
-    return Reading(path, target, "none", "jsonl", end, size, tail=True, temporary=True)
+    return Reading(path, target, "none", "jsonl", end, start)
 
 
-def rewritten(path: Path, packing: Packing, spill: Path) -> Reading:
+def rewritten(reading: Reading, spill: Path) -> Reading:
     """Make a file ready that DuckDB cannot read as it is: a byte order mark, a line too long, a cut stream.
 
-    What can be read is copied. A line too long leaves an empty object in its place, so that lines keep their
-    numbers.
+    What can be read is copied. A line too long leaves a number in its place, so that lines keep their places.
     """
-    size = path.stat().st_size
     target = _temporary(spill)
-    read_to = last_whole_line(path, size) if packing == "none" else size
-    reading = Reading(path, target, "none", "jsonl", read_to, size, temporary=True)
-    number = 0
-    with unpacked(path, packing) as stream, open(target, "wb") as copy:
+    result = replace(reading, path=target, packing="none")
+    number = lines_before = _lines_before(reading)
+    most = reading.read_to - reading.start if reading.packing == "none" else None
+    with unpacked(reading.path, reading.packing) as stream, open(target, "wb") as copy:
         try:
-            for number, line in enumerate(split_lines(stream), start=1):  # noqa: B007
+            for number, line in enumerate(split_lines(stream, most), start=lines_before + 1):
                 if number == 1:
                     line = line.removeprefix(_BOM)
                 if len(line) > LONGEST_LINE:
-                    reading.faults.append((number, TOO_LONG, b""))
+                    result.faults.append((number, TOO_LONG, b""))
                     line = b"0\n"
                 copy.write(line)
         except EOFError as error:
-            reading.faults.append((number + 1, str(error), b""))
-    return reading
+            result.faults.append((number + 1, str(error), b""))
+    return result
 
 
-def split_lines(stream: IO[bytes]) -> Iterator[bytes]:
-    """The lines of a stream with their ends; of a line beyond :data:`LONGEST_LINE` its first bytes only."""
+def beginnings(readings: Iterable[Reading], spill: Path) -> Reading:
+    """The first whole lines of some files, 64 kB of each, as one file."""
+    target = _temporary(spill)
+    with open(target, "wb") as copy:
+        for reading in readings:
+            with suppress(EOFError), unpacked(reading.path, reading.packing) as stream:
+                head = stream.read(SAMPLE_BYTES)
+                copy.write(head[: head.rfind(b"\n") + 1] or head)
+    return Reading(target, target, "none", "jsonl", target.stat().st_size)
+
+
+def split_lines(stream: IO[bytes], most: int | None = None) -> Iterator[bytes]:
+    """The lines of a stream's first ``most`` bytes with their ends; of a line beyond :data:`LONGEST_LINE` its
+    first bytes only."""
     pending: list[bytes] = []
     held = 0
-    while chunk := stream.read(_CHUNK):
+    for chunk in _chunks(stream, sys.maxsize if most is None else most):
         start = 0
         while (at := chunk.find(b"\n", start)) >= 0:
             pending.append(chunk[start : at + 1])
@@ -222,10 +240,9 @@ def split_lines(stream: IO[bytes]) -> Iterator[bytes]:
 
 
 def _from_csv(path: Path, packing: Packing, spill: Path) -> Reading:
-    size = path.stat().st_size
     target = _temporary(spill)
     numbers: array.array[int] = array.array("Q")
-    reading = Reading(path, target, "none", "jsonl", size, size, temporary=True, numbers=numbers)
+    reading = Reading(path, target, "none", "jsonl", path.stat().st_size, numbers=numbers)
     line = 0
     with unpacked(path, packing) as stream, open(target, "w", encoding="utf-8") as copy:
         counted = _CountedLines(stream)
@@ -269,10 +286,11 @@ class _CountedLines:
         self.last = b""
 
     def __iter__(self) -> Iterator[str]:
-        for self.last in self._lines:
+        for line in self._lines:
+            self.last = line
             self.lines += 1
-            line = self.last.removeprefix(_BOM) if self.lines == 1 else self.last
-            yield line.decode("utf-8", errors="surrogateescape")
+            whole = line.removeprefix(_BOM) if self.lines == 1 else line
+            yield whole.decode("utf-8", errors="surrogateescape")
 
 
 def numbered(reading: Reading) -> Iterator[tuple[int, bytes]]:
@@ -282,20 +300,19 @@ def numbered(reading: Reading) -> Iterator[tuple[int, bytes]]:
             for number, line in zip(reading.numbers, file, strict=True):
                 yield number, line
         return
-    before = 0
-    if reading.tail:
-        with open(reading.original, "rb") as file:
-            start = reading.read_to - reading.path.stat().st_size
-            before = sum(chunk.count(b"\n") for chunk in _chunks(file, start))
-    limit = reading.read_to if reading.path == reading.original and reading.packing == "none" else None
-    at = 0
+    # What follows read_to, a line that is still being written, was read by DuckDB but is not judged.
+    most = None if reading.is_temporary or reading.packing != "none" else reading.read_to
     with unpacked(reading.path, reading.packing) as stream:
-        for number, line in enumerate(split_lines(stream), start=before + 1):
-            at += len(line)
-            if limit is not None and at > limit:
-                return
+        for number, line in enumerate(split_lines(stream, most), start=_lines_before(reading) + 1):
             if line.strip(_BLANK):
                 yield number, line
+
+
+def _lines_before(reading: Reading) -> int:
+    if not reading.start:
+        return 0
+    with open(reading.original, "rb") as file:
+        return sum(chunk.count(b"\n") for chunk in _chunks(file, reading.start))
 
 
 def spooled(stream: IO[bytes], spill: Path) -> Path:

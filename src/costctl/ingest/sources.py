@@ -1,21 +1,23 @@
-"""What the ledger knows of an ingested file, and what has become of the file since."""
+"""The flags of an ingest, and what is written down about each file that was read."""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from costctl.ledger.sources import COLUMNS, Source, compared, edges, load
+from costctl.ledger.sources import Source, compared, edges
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-__all__ = ["Change", "Given", "Source", "change", "described", "edges", "load", "renamed", "save"]
-
 Change = Literal["new", "unchanged", "grown", "changed"]
+
+STANDARD_INPUT = "stdin:"
+"""How the path of a source begins that was read from standard input or a pipe; a hash of its content follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +47,10 @@ def save(connection: DuckDBPyConnection, source: Source) -> None:
     """Write ``source`` in place of the row of its id."""
     connection.execute("DELETE FROM sources WHERE source_id = ?", [source.source_id])
     connection.execute(
-        f"INSERT INTO sources ({COLUMNS}, ingested_at) "  # noqa: S608
-        f"VALUES ({', '.join('?' * 12)}, make_timestamp(epoch_us(now())))",
-        list(asdict(source).values()),
+        """INSERT INTO sources
+        SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, make_timestamp(CAST(? AS BIGINT)),
+            make_timestamp(CAST(? AS BIGINT)), make_timestamp(epoch_us(now()))""",
+        list(astuple(source)),
     )
 
 
@@ -57,16 +60,19 @@ def change(path: Path, known: Source | None, given: Given, full: bool) -> Change
         return "new"
     if full or known.given != given.to_json():
         return "changed"
+    if known.path.startswith(STANDARD_INPUT):
+        return "unchanged"
     return compared(path, known)
 
 
-def described(path: Path, source_id: int, format: str, given: Given, read_to: int, rejected: int) -> Source:
-    """The source that a file is now, having been read up to ``read_to``."""
-    status = path.stat()
+def described(
+    path: Path, name: str, source_id: int, format: str, given: Given, read_to: int, status: os.stat_result
+) -> Source:
+    """The source ``name``: the file at ``path``, read up to ``read_to`` bytes, which had ``status`` before that."""
     head, tail = edges(path, read_to)
     return Source(
         source_id,
-        str(path),
+        name,
         format,
         given.to_json(),
         status.st_size,
@@ -76,10 +82,4 @@ def described(path: Path, source_id: int, format: str, given: Given, read_to: in
         read_to,
         head,
         tail,
-        rejected,
     )
-
-
-def renamed(source: Source, path: str) -> Source:
-    """The same source under another path."""
-    return replace(source, path=path)

@@ -16,7 +16,12 @@ EDGE = 4096
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A row of the table ``sources``; sizes in bytes, times in nanoseconds since 1970."""
+    """A row of the table ``sources``; sizes in bytes, times in nanoseconds since 1970, except that
+    ``first_us`` and ``last_us``, the span of the file's calls, are microseconds.
+
+    ``rows`` counts the good lines that were read, ``equal_lines`` those among them that had no id and were the
+    same as an earlier one.
+    """
 
     source_id: int
     path: str
@@ -29,16 +34,20 @@ class Source:
     read_to: int
     head: str
     tail: str
-    rejected: int
+    rows: int = 0
+    rejected: int = 0
+    equal_lines: int = 0
+    first_us: int | None = None
+    last_us: int | None = None
 
 
-COLUMNS = "source_id, path, format, given, size, mtime_ns, device, inode, read_to, head, tail, rejected"
-"""Of the table ``sources``, in the order of :class:`Source`."""
+_COLUMNS = """source_id, path, format, given, size, mtime_ns, device, inode, read_to, head, tail, rows, rejected,
+    equal_lines, epoch_us(first_ts), epoch_us(last_ts)"""
 
 
 def load(engine: Engine) -> dict[str, Source]:
     """Every source by its path."""
-    return {row[1]: Source(*row) for row in engine.rows(f"SELECT {COLUMNS} FROM sources")}  # noqa: S608
+    return {row[1]: Source(*row) for row in engine.rows(f"SELECT {_COLUMNS} FROM sources")}  # noqa: S608
 
 
 def compared(path: Path, known: Source) -> Literal["unchanged", "grown", "changed"]:

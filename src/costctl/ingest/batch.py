@@ -1,0 +1,217 @@
+"""One batch of files into the ledger: everything of it, or nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from costctl.ingest import duplicates, lines, plan, rejected
+from costctl.ingest.insert import insert, last_row
+from costctl.ingest.lines import Reading
+from costctl.ingest.plan import Task
+from costctl.ingest.prices import price_unpriced
+from costctl.ingest.sources import described, save
+from costctl.ledger.phases import phase
+from costctl.ledger.sources import Source
+from costctl.pricing.book import PriceBook
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(slots=True)
+class Tally:
+    """What an ingest did. Rows are calls (or buckets); times are µs since 1970, UTC."""
+
+    files: int = 0
+    unchanged: int = 0
+    new: int = 0
+    known: int = 0
+    improved: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    rejected_before: int = 0
+    equal_lines: int = 0
+    unpriced: int = 0
+    first_us: int | None = None
+    last_us: int | None = None
+    cost_pico: int = 0
+
+    def add(self, other: Tally) -> None:
+        """Count ``other`` in."""
+        for name in (
+            "files",
+            "unchanged",
+            "new",
+            "known",
+            "improved",
+            "rejected_before",
+            "equal_lines",
+            "unpriced",
+        ):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.cost_pico += other.cost_pico
+        self.rejected += other.rejected
+        self.first_us = min((us for us in (self.first_us, other.first_us) if us is not None), default=None)
+        self.last_us = max((us for us in (self.last_us, other.last_us) if us is not None), default=None)
+
+
+def add(
+    connection: DuckDBPyConnection, tasks: Sequence[Task], book: PriceBook, spill: Path, keep_raw: bool
+) -> Tally:
+    """Read the files of ``tasks`` into an open transaction, which the caller commits."""
+    ids = _ids(connection, tasks)
+    tally = Tally(files=len(tasks))
+    last = last_row(connection)
+    phase("insert")
+    _insert(connection, tasks, ids, book, spill)
+
+    tails = [ids[task.file.name] for task in tasks if task.reading and task.reading.start]
+    if again := duplicates.known_without_id(connection, last, tails):
+        connection.execute(
+            "DELETE FROM stored_calls WHERE rowid > $last AND source_id IN (SELECT unnest(CAST($again AS INTEGER[])))",
+            {"last": last, "again": again},
+        )
+        whole = [task for task in tasks if ids[task.file.name] in again]
+        for task in whole:
+            _discard(task.reading)
+            task.reading = plan.read(task, spill, whole=True)
+        _insert(connection, whole, ids, book, spill)
+
+    phase("fold")
+    read = _rows_by_source(connection, last)
+    bad = dict(
+        connection.execute(
+            "SELECT source_id, count(*) FROM stored_calls WHERE rowid > ? AND grain = 'reject' GROUP BY source_id",
+            [last],
+        ).fetchall()
+    )
+    if bad:
+        connection.execute("DELETE FROM stored_calls WHERE rowid > ? AND grain = 'reject'", [last])
+    equal: dict[int, int] = {}
+    if duplicates.find(connection, last):
+        relabelled = [ids[task.file.name] for task in tasks if task.is_relabelled]
+        folding = duplicates.fold(connection, last, relabelled)
+        equal = duplicates.equal_lines_by_source(connection)
+        tally.known, tally.improved = folding.known, folding.improved
+    tally.equal_lines = sum(equal.values())
+
+    price_unpriced(connection, book)
+
+    for task in tasks:
+        source_id = ids[task.file.name]
+        _note_source(
+            connection, task, source_id, read.get(source_id), bad.get(source_id, 0), equal, tally, keep_raw
+        )
+        _discard(task.reading)
+    _count_rows(connection, last, tally)
+    return tally
+
+
+def _ids(connection: DuckDBPyConnection, tasks: Iterable[Task]) -> dict[str, int]:
+    """The id of each file's source: its own, or the next free one."""
+    (next_id,) = connection.execute("SELECT coalesce(max(source_id), 0) + 1 FROM sources").fetchone() or (1,)
+    ids: dict[str, int] = {}
+    for task in tasks:
+        if task.known is not None:
+            ids[task.file.name] = task.known.source_id
+        else:
+            ids[task.file.name] = next_id
+            next_id += 1
+    return ids
+
+
+def _insert(
+    connection: DuckDBPyConnection, tasks: Iterable[Task], ids: dict[str, int], book: PriceBook, spill: Path
+) -> None:
+    groups: dict[tuple[object, ...], list[Task]] = {}
+    for task in tasks:
+        assert task.reading is not None
+        # Parquet files are read one by one: their columns may differ.
+        alone = task.file.name if task.reading.shape == "parquet" else ""
+        key = (task.format.name, task.reading.shape, task.file.given.to_json(), alone)
+        groups.setdefault(key, []).append(task)
+    for group in groups.values():
+        readings = [(ids[task.file.name], task.reading) for task in group if task.reading]
+        insert(connection, group[0].format, readings, group[0].file.given, book, spill)
+
+
+_Span = tuple[int, int, int]
+
+
+def _rows_by_source(connection: DuckDBPyConnection, last: int) -> dict[int, _Span]:
+    """Good rows since ``last``, by source: their number, first and last time in µs."""
+    return {
+        source_id: (rows, first, final)
+        for source_id, rows, first, final in connection.execute(
+            "SELECT source_id, count(*), epoch_us(min(ts)), epoch_us(max(ts)) FROM stored_calls "
+            "WHERE rowid > ? AND grain <> 'reject' GROUP BY source_id",
+            [last],
+        ).fetchall()
+    }
+
+
+def _note_source(
+    connection: DuckDBPyConnection,
+    task: Task,
+    source_id: int,
+    read: _Span | None,
+    bad_rows: int,
+    equal: dict[int, int],
+    tally: Tally,
+    keep_raw: bool,
+) -> None:
+    """Write down what is known of the file now, and its bad lines."""
+    reading, file = task.reading, task.file
+    assert reading is not None
+    tail_of = task.known if reading.start else None
+    if tail_of is None:
+        connection.execute("DELETE FROM rejects WHERE source_id = ?", [source_id])
+    found = rejected.rejects(connection, task.format, source_id, reading, file.given, bad_rows > 0)
+    reasons = rejected.save(connection, source_id, found, keep_raw)
+    tally.rejected += reasons
+    rows, first, final = read or (0, None, None)
+    before = tail_of or Source(0, "", "", "", 0, 0, 0, 0, 0, "", "")
+    now = described(
+        file.path, file.name, source_id, task.format.name, file.given, reading.read_to, file.status
+    )
+    save(
+        connection,
+        replace(
+            now,
+            rows=before.rows + rows,
+            rejected=before.rejected + reasons.total(),
+            equal_lines=before.equal_lines + equal.get(source_id, 0),
+            first_us=min((us for us in (before.first_us, first) if us is not None), default=None),
+            last_us=max((us for us in (before.last_us, final) if us is not None), default=None),
+        ),
+    )
+
+
+def _count_rows(connection: DuckDBPyConnection, last: int, tally: Tally) -> None:
+    row: tuple[Any, ...] = connection.execute(
+        "SELECT count(*), count(*) FILTER (cost_pico IS NULL), epoch_us(min(ts)), epoch_us(max(ts)), "
+        "CAST(coalesce(sum(cost_pico), 0) AS HUGEINT) FROM stored_calls WHERE rowid > ?",
+        [last],
+    ).fetchone() or (0, 0, None, None, 0)
+    rows, tally.unpriced, tally.first_us, tally.last_us, tally.cost_pico = row
+    tally.new = rows - tally.improved
+
+
+def mend(tasks: Iterable[Task], spill: Path) -> bool:
+    """Rewrite the files that DuckDB cannot read; whether there were any."""
+    mended = False
+    for task in tasks:
+        if task.reading is not None and lines.is_unreadable(task.reading):
+            broken = task.reading
+            task.reading = lines.rewritten(broken, spill)
+            _discard(broken)
+            mended = True
+    return mended
+
+
+def _discard(reading: Reading | None) -> None:
+    if reading is not None and reading.is_temporary:
+        reading.path.unlink(missing_ok=True)

@@ -1,0 +1,32 @@
+"""The end of every change: its number, its time and the price books that were in use."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from costctl.pricing.book import PriceBook
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+def commit(connection: DuckDBPyConnection, book: PriceBook | None = None) -> None:
+    """Commit the open transaction and write down in ``meta`` when it was, and by which ``book`` it priced."""
+    connection.execute(
+        "UPDATE meta SET value = CAST(CAST(value AS BIGINT) + 1 AS VARCHAR) WHERE key = 'commit'"
+    )
+    _set(connection, "last_commit", "strftime(make_timestamp(epoch_us(now())), '%Y-%m-%dT%H:%M:%S.%fZ')")
+    if book is not None:
+        _set(connection, "price_books", "CAST($value AS VARCHAR)", {"value": books(book)})
+    connection.execute("COMMIT")
+
+
+def books(book: PriceBook) -> str:
+    """The identifiers of the price books as ``meta`` keeps them."""
+    return json.dumps(list(book.identifiers))
+
+
+def _set(connection: DuckDBPyConnection, key: str, value: str, bound: dict[str, str] | None = None) -> None:
+    connection.execute("DELETE FROM meta WHERE key = $key", {"key": key})
+    connection.execute(f"INSERT INTO meta VALUES ($key, {value})", {"key": key, **(bound or {})})

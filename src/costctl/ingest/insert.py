@@ -1,0 +1,175 @@
+"""Judged rows into the table of calls: keyed, priced, and folded where many lines tell of one call.
+
+Rows that a batch adds are those above the greatest row number before it. Until the batch is done, a bad line
+is a row of grain ``reject`` with its reason as ``error_type``: a second table would cost a second pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from costctl.formats import Format
+from costctl.ingest.lines import Reading, beginnings
+from costctl.ingest.prices import name_prices
+from costctl.ingest.relation import COLUMNS, Relation, judged
+from costctl.ingest.sources import Given
+from costctl.ledger.schema import STORED
+from costctl.pricing import sql
+from costctl.pricing.book import Names, PriceBook
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_ODD = "CAST(1 AS UHUGEINT)"
+_EVEN = "CAST(340282366920938463463374607431768211454 AS UHUGEINT)"
+
+
+def key_of_id(text: str) -> str:
+    """SQL for the key of a call whose source gives it an id, in its name space. Such keys are even."""
+    return f"CAST(md5_number({text}) & {_EVEN} AS UUID)"
+
+
+def key_of_content(text: str) -> str:
+    """SQL for the key of a line without an id, by its content. Such keys are odd."""
+    return f"CAST(md5_number({text}) | {_ODD} AS UUID)"
+
+
+def has_no_id(key: str) -> str:
+    """SQL for whether a call's key is of a line without an id."""
+    return f"CAST({key} AS UHUGEINT) & {_ODD} = {_ODD}"
+
+
+def last_row(connection: DuckDBPyConnection) -> int:
+    """The greatest row number of the calls; -1 where there are none."""
+    (row,) = connection.execute("SELECT coalesce(max(rowid), -1) FROM stored_calls").fetchone() or (-1,)
+    return int(row)
+
+
+def insert(
+    connection: DuckDBPyConnection,
+    format: Format,
+    readings: Sequence[tuple[int, Reading]],
+    given: Given,
+    book: PriceBook,
+    spill: Path,
+) -> None:
+    """Add the rows of some files of one format, shape and zone: a row a call, or a row a bad line."""
+    zone = (given.zone or "UTC").replace("'", "''")
+    connection.execute(f"SET TimeZone = '{zone}'")
+    relation = judged(format, readings, given)
+    if format.repeats:
+        _stage(connection, format, relation)
+        name_prices(
+            connection, book, connection.execute("SELECT DISTINCT provider, model FROM staged").fetchall()
+        )
+        connection.execute(
+            _INSERT.format(key="c.call_key", ts="c.first_ts", version_ts=_VERSION_TS, rows=_FOLDED)
+        )
+        connection.execute("DROP TABLE staged")
+    else:
+        name_prices(connection, book, _names_at_the_beginning(connection, format, readings, given, spill))
+        key = f"CASE WHEN c.id IS NULL THEN {key_of_content('c.content')} ELSE {key_of_id('c.id')} END"
+        statement = _INSERT.format(key=key, ts="c.ts", version_ts="NULL", rows=relation.sql)
+        connection.execute(statement, dict(relation.parameters))
+    connection.execute("SET TimeZone = 'UTC'")
+
+
+def _names_at_the_beginning(
+    connection: DuckDBPyConnection,
+    format: Format,
+    readings: Sequence[tuple[int, Reading]],
+    given: Given,
+    spill: Path,
+) -> list[Names]:
+    """The models at the beginnings of the files: nearly always all of them. What is left is priced after."""
+    parquet = readings[0][1].shape == "parquet"
+    first = readings[0][1] if parquet else beginnings((reading for _, reading in readings), spill)
+    relation = judged(format, [(0, first)], given)
+    names = connection.execute(
+        "SELECT DISTINCT provider, model FROM (SELECT provider, model "
+        f"FROM (\n{relation.sql}\n) WHERE reason IS NULL LIMIT {_FIRST_ROWS})",
+        dict(relation.parameters),
+    ).fetchall()
+    if not parquet:
+        first.path.unlink()
+    return [(provider, model) for provider, model in names]
+
+
+_FIRST_ROWS = 20_000
+
+
+def _stage(connection: DuckDBPyConnection, format: Format, relation: Relation) -> None:
+    """The table ``staged``: judged rows with their keys, and the further calls that they tell of."""
+    key = f"CASE WHEN id IS NULL THEN {key_of_content('content')} ELSE {key_of_id('id')} END"
+    columns = ", ".join(COLUMNS)
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE staged AS "
+        f"SELECT {key} AS call_key, source_id, reason, extra, coalesce(id, md5(content)) AS extra_id, {columns} "
+        f"FROM (\n{relation.sql}\n)",
+        dict(relation.parameters),
+    )
+    if format.further:
+        connection.execute(
+            f"INSERT INTO staged SELECT * REPLACE ({key_of_id('extra_id')} AS call_key) FROM ({format.further})"
+        )
+
+
+def rank(row: str) -> str:
+    """ORDER BY terms that put the version of a call that stays first. Only content counts, never arrival."""
+    total = " + ".join(
+        f"coalesce({row}.{column}, 0)"
+        for column in ("input_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens")
+    )
+    return f"""coalesce({row}.replay, FALSE), {row}.output_tokens DESC NULLS LAST,
+        {total} + coalesce({row}.output_tokens, 0) DESC, {row}.ts, {row}.session NULLS FIRST, {_hash(row)}"""
+
+
+_HASHED = tuple(column for column in COLUMNS if column != "ts")
+
+
+def _hash(row: str) -> str:
+    return f"hash({', '.join(f'{row}.{column}' for column in _HASHED)})"
+
+
+# Of the lines of one call the first version in rank stays, whole, at the earliest time of any. Lines without
+# an id and bad lines are left to be.
+_FOLDED = f"""
+    SELECT staged.*, coalesce(stays.first_ts, staged.ts) AS first_ts
+    FROM staged LEFT JOIN (
+        SELECT place, first_ts FROM (
+            SELECT s.rowid AS place,
+                min(s.ts) OVER (PARTITION BY s.call_key) AS first_ts,
+                row_number() OVER (PARTITION BY s.call_key ORDER BY {rank("s")}) AS version
+            FROM staged AS s
+            WHERE s.reason IS NULL AND NOT {has_no_id("s.call_key")}
+        ) WHERE version = 1
+    ) AS stays ON staged.rowid = stays.place
+    WHERE stays.place IS NOT NULL OR staged.reason IS NOT NULL OR {has_no_id("staged.call_key")}
+"""
+
+_VERSION_TS = "CASE WHEN c.ts <> c.first_ts THEN c.ts END"
+
+
+def _stored(name: str) -> str:
+    special = {
+        "call_key": "{key}",
+        "ts": "{ts}",
+        "version_ts": "{version_ts}",
+        "grain": "CASE WHEN c.reason IS NULL THEN c.grain ELSE 'reject' END",
+        "error_type": "CASE WHEN c.reason IS NULL THEN c.error_type ELSE c.reason END",
+        "cost_pico": sql.cost("c", "p").replace("{", "{{").replace("}", "}}"),
+        "price_id": "p.price_id",
+    }
+    return special.get(name, f"c.{name}")
+
+
+_INSERT = f"""
+INSERT INTO stored_calls
+SELECT
+    {("," + chr(10) + "    ").join(_stored(name) for name, _ in STORED)}
+FROM (
+{{rows}}
+) AS c LEFT JOIN priced AS p ON {sql.on("c", "p").replace("{", "{{").replace("}", "}}")}
+"""

@@ -1,0 +1,73 @@
+"""Prices for the names at hand, in the ledger and beside the calls that they are for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from costctl.pricing import sql
+from costctl.pricing.book import Names, PriceBook
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_CONTENT = ", ".join(name for name, _ in sql.CONTENT)
+
+_KEEP_NEW_ROWS = f"""
+INSERT INTO prices (price_id, {_CONTENT})
+SELECT (SELECT coalesce(max(price_id), 0) FROM prices) + row_number() OVER (ORDER BY provider, model, content),
+    {_CONTENT}
+FROM (SELECT DISTINCT ON (content) {_CONTENT} FROM named ORDER BY content)
+WHERE content NOT IN (SELECT content FROM prices)
+"""
+
+_PRICED = """
+CREATE OR REPLACE TEMP TABLE priced AS
+SELECT named.*, prices.price_id
+FROM named JOIN prices USING (content)
+"""
+
+UNPRICED_NAMES = "SELECT DISTINCT provider, model FROM stored_calls WHERE cost_pico IS NULL"
+
+_PRICE = f"""
+UPDATE stored_calls SET cost_pico = found.cost_pico, price_id = found.price_id
+FROM (
+    SELECT c.rowid AS place, p.price_id, {sql.cost("c", "p")} AS cost_pico
+    FROM stored_calls AS c JOIN priced AS p ON {sql.on("c", "p")}
+    WHERE {{which}}
+) AS found
+WHERE stored_calls.rowid = found.place
+    AND (stored_calls.cost_pico IS DISTINCT FROM found.cost_pico
+        OR stored_calls.price_id IS DISTINCT FROM found.price_id)
+"""
+
+
+def name_prices(connection: DuckDBPyConnection, book: PriceBook, names: Iterable[Names]) -> None:
+    """Make the temporary table ``priced`` with the price rows of ``names``, each row also kept in ``prices``."""
+    relation = sql.relation()
+    parameters = sql.parameters(book.rows_for(names))
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE named AS {relation}", parameters)
+    connection.execute(_KEEP_NEW_ROWS)
+    connection.execute(_PRICED)
+
+
+def price_unpriced(connection: DuckDBPyConnection, book: PriceBook) -> int:
+    """Price the calls that had no price, where the book has one now; how many that were."""
+    names = connection.execute(UNPRICED_NAMES).fetchall()
+    if not any(book.resolve(*each) for each in names):
+        return 0
+    name_prices(connection, book, names)
+    return _count(connection, _PRICE.format(which="c.cost_pico IS NULL"))
+
+
+def price_again(connection: DuckDBPyConnection, book: PriceBook) -> int:
+    """Price every call as the book says now; how many got another price, or lost theirs."""
+    names = connection.execute("SELECT DISTINCT provider, model FROM stored_calls").fetchall()
+    name_prices(connection, book, names)
+    moved = _count(connection, _PRICE.format(which="TRUE"))
+    return moved
+
+
+def _count(connection: DuckDBPyConnection, update: str) -> int:
+    (count,) = connection.execute(update).fetchone() or (0,)
+    return int(count)

@@ -1,0 +1,124 @@
+"""Files as a relation of judged rows: raw text in, canonical calls or reasons out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from costctl.formats import CANONICAL, Format
+from costctl.ingest.lines import LONGEST_LINE, Reading
+from costctl.ingest.sources import Given
+
+_MOST_BYTES = LONGEST_LINE + 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A SELECT with the parameters that it binds by name. Its columns are source_id, line, id, content, reason,
+    extra and the canonical ones; ``reason`` is NULL for a good row."""
+
+    sql: str
+    parameters: Mapping[str, Any]
+
+
+def judged(
+    format: Format, readings: Sequence[tuple[int, Reading]], given: Given, numbered: bool = False
+) -> Relation:
+    """The rows of some files of one format and shape, each with the id of its source.
+
+    ``numbered``: ``line`` counts the rows of the raw file, from 1; only one file may then be read, and it takes
+    a quarter longer. Else ``line`` is NULL.
+    """
+    shape = readings[0][1].shape
+    line = "row_number() OVER ()" if numbered else "CAST(NULL AS BIGINT)"
+    time = "CAST($time AS VARCHAR)" if given.time else "CAST(NULL AS VARCHAR)"
+    if shape == "parquet":
+        assert len(readings) == 1  # their columns may differ
+        source, line = "CAST($sources AS INTEGER[])[1]", "file_row_number + 1" if numbered else line
+        columns = _parquet_columns(format, readings[0][1].path)
+        reader = "read_parquet($files, file_row_number = TRUE)"
+    else:
+        source = "CAST($sources AS INTEGER[])[CAST(file_index AS BIGINT) + 1]"
+        columns = ", ".join(f'"{name}"' for name in format.raw)
+        types = ", ".join(f"'{name}': '{kind}'" for name, kind in format.raw.items())
+        reader = (
+            "read_json($files, format = 'newline_delimited', ignore_errors = TRUE, "
+            f"maximum_object_size = {_MOST_BYTES}, columns = {{{types}}})"
+        )
+    parameters: dict[str, Any] = {
+        "files": [_literal(reading.path) for _, reading in readings],
+        "sources": [source_id for source_id, _ in readings],
+    }
+    if given.time:
+        parameters["time"] = given.time
+    sql = f"""WITH raw AS (
+    SELECT {source} AS source_id, {line} AS line, {time} AS given_time, {columns}
+    FROM {reader}
+)
+{format.select()}"""
+    filled = _filled(given, parameters)
+    return Relation(f"SELECT * {filled} FROM (\n{sql}\n)" if filled else sql, parameters)
+
+
+def _filled(given: Given, parameters: dict[str, Any]) -> str:
+    """The REPLACE list by which flags fill what a row does not say; a row's own tags go before given ones."""
+    replaced = []
+    for flag, column in (
+        ("team", "team"),
+        ("project", "project"),
+        ("user", "user_id"),
+        ("agent", "agent"),
+    ):
+        if value := getattr(given, flag):
+            parameters[flag] = value
+            replaced.append(f"coalesce({column}, CAST(${flag} AS VARCHAR)) AS {column}")
+    if given.billing:
+        parameters["billing"] = given.billing
+        replaced.append("CAST($billing AS VARCHAR) AS billing")
+    if given.tags:
+        parameters["tags"] = json.dumps(
+            dict(sorted(given.tags.items())), ensure_ascii=False, separators=(",", ":")
+        )
+        of_text = "from_json({}, '\"MAP(VARCHAR, VARCHAR)\"')"
+        both = f"map_concat({of_text.format('CAST($tags AS VARCHAR)')}, {of_text.format('tags')})"
+        replaced.append(
+            "CASE WHEN tags IS NULL THEN CAST($tags AS VARCHAR) ELSE "
+            f"CAST(to_json(map_from_entries(list_sort(map_entries({both})))) AS VARCHAR) END AS tags"
+        )
+    return f"REPLACE ({', '.join(replaced)})" if replaced else ""
+
+
+def _parquet_columns(format: Format, path: Path) -> str:
+    """The raw columns as text, NULL where the file lacks them."""
+    import pyarrow.parquet
+    import pyarrow.types
+
+    types = {each.name: each.type for each in pyarrow.parquet.read_schema(path)}
+    columns = []
+    for name in format.raw:
+        kind, quoted = types.get(name), f'"{name}"'
+        if kind is None:
+            text = "CAST(NULL AS VARCHAR)"
+        elif pyarrow.types.is_nested(kind):
+            text = f"CAST(to_json({quoted}) AS VARCHAR)"
+        elif pyarrow.types.is_floating(kind):
+            # Whole numbers among unknown ones are often kept as floats.
+            whole = f"{quoted} = trunc({quoted}) AND abs({quoted}) < 1e15"
+            text = f"CASE WHEN {whole} THEN CAST(CAST({quoted} AS BIGINT) AS VARCHAR) "
+            text += f"WHEN NOT isnan({quoted}) THEN CAST({quoted} AS VARCHAR) END"
+        else:
+            text = f"CAST({quoted} AS VARCHAR)"
+        columns.append(f"{text} AS {quoted}")
+    return ", ".join(columns)
+
+
+def _literal(path: Path) -> str:
+    """``path`` as DuckDB takes it: it reads every path as a glob."""
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(path))
+
+
+COLUMNS = tuple(name for name, _ in CANONICAL)
+"""The canonical columns of a judged row, in order."""

@@ -1,0 +1,287 @@
+"""`ingest`: files in, priced calls in the ledger, a word on everything that is not in it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from costctl.ingest import batch, plan
+from costctl.ingest.batch import Tally
+from costctl.ingest.commit import books, commit
+from costctl.ingest.discover import Discovery, claude_code_directories, discover
+from costctl.ingest.plan import File, Skipped, Task
+from costctl.ingest.prices import UNPRICED_NAMES, price_unpriced
+from costctl.ingest.progress import Progress, watched
+from costctl.ingest.sources import Given
+from costctl.ledger import Ledger
+from costctl.ledger.phases import phase
+from costctl.ledger.sources import Source, load
+from costctl.pricing.book import PriceBook
+from costctl.report import Column, Outcome
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """What the user names: a file, a directory, a glob, ``-`` for standard input; and the flags for it."""
+
+    path: str
+    given: Given
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """The result: ``failed`` if a named file could not be read; ``attention`` if a line of these files was
+    rejected, now or when they were read, or a call of them has no price."""
+
+    outcome: Outcome
+    failed: bool
+    attention: bool
+
+
+NOTHING = Given()
+"""No flags."""
+
+
+def ingest(
+    ledger: Ledger,
+    inputs: Sequence[str | Input],
+    *,
+    book: PriceBook,
+    given: Given = NOTHING,
+    claude_code: bool = False,
+    dry_run: bool = False,
+    full: bool = False,
+    keep_rejects: bool = False,
+    progress: Progress | None = None,
+) -> Ingested:
+    """Bring what is new in ``inputs`` into ``ledger``; ``given`` are the flags of those that are plain text.
+
+    ``claude_code`` adds Claude Code's own directories on this machine. ``dry_run`` leaves the ledger as it is.
+    ``full`` reads files again that have not changed. ``keep_rejects`` keeps the text of bad lines. Raises
+    :class:`LedgerError`, and :class:`OSError` for a disk that is full.
+    """
+    if dry_run and not ledger.exists:
+        with tempfile.TemporaryDirectory(prefix="costctl-") as directory:
+            nowhere = Ledger(Path(directory) / "ledger.duckdb", ledger.wait, ledger.say)
+            return ingest(
+                nowhere,
+                inputs,
+                book=book,
+                given=given,
+                claude_code=claude_code,
+                dry_run=True,
+                progress=progress,
+            )
+    named = [each if isinstance(each, Input) else Input(each, given) for each in inputs]
+    if claude_code:
+        named += [Input(path, given) for path in claude_code_directories(dict(os.environ))]
+    run = _Run(ledger, book, dry_run, full, keep_rejects, progress)
+    with run.spilling():
+        run.read(named)
+    return run.result()
+
+
+class _Run:
+    """The state of one ingest."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        book: PriceBook,
+        dry_run: bool,
+        full: bool,
+        keep_rejects: bool,
+        progress: Progress | None,
+    ) -> None:
+        self.ledger = ledger
+        self.book = book
+        self.dry_run = dry_run
+        self.full = full
+        self.keep_rejects = keep_rejects
+        self.progress = progress
+        self.spill = ledger.spill_directory / f"reading-{os.getpid()}"
+        self.tally = Tally()
+        self.left_out = Skipped()
+
+    @contextmanager
+    def spilling(self) -> Iterator[None]:
+        """A directory for rewritten files; those of processes that died are removed."""
+        parent = self.ledger.spill_directory
+        for left in parent.glob("reading-*"):
+            if not Path("/proc", left.name.removeprefix("reading-")).exists():
+                shutil.rmtree(left, ignore_errors=True)
+        try:
+            yield
+        finally:
+            shutil.rmtree(self.spill, ignore_errors=True)
+            with suppress(OSError):
+                parent.rmdir()
+
+    def read(self, inputs: Sequence[Input]) -> None:
+        phase("look")
+        files = self._files(inputs)
+        known, needs_prices = self._known()
+        found = plan.pending(files, known, self.full)
+        for source in found.unchanged:
+            self.tally.rejected_before += source.rejected
+        self.tally.unchanged = len(found.unchanged)
+        todo = [file for file, _, _ in found.todo]
+        if self.progress and todo:
+            self.progress.start(sum(file.status.st_size for file in todo))
+        groups = [todo] if self.dry_run and todo else list(plan.batches(todo))
+        for group in groups:
+            self._read_group(group, known)
+        if not self.dry_run and (found.moved or (needs_prices and not groups)):
+            with self.ledger.writing() as connection:
+                self._keep_moved_and_price(connection, found.moved)
+        if self.progress and todo:
+            self.progress.stop()
+
+    def _files(self, inputs: Sequence[Input]) -> list[File]:
+        files: dict[str, File] = {}
+        by_flags: dict[str, list[Input]] = {}
+        for each in inputs:
+            by_flags.setdefault(each.given.to_json(), []).append(each)
+        for same in by_flags.values():
+            discovery: Discovery = discover([each.path for each in same], self.ledger.own_files)
+            self.left_out.skipped += discovery.skipped
+            self.left_out.failed += discovery.failed
+            for file in plan.files(discovery, same[0].given, self.spill):
+                files.setdefault(file.name, file)
+        return list(files.values())
+
+    def _known(self) -> tuple[dict[str, Source], bool]:
+        """The sources by path, and whether calls without a price may have one in a book not tried yet."""
+        if not self.ledger.exists:
+            return {}, False
+        with self.ledger.reading() as engine:
+            unpriced = engine.rows(f"{UNPRICED_NAMES} LIMIT 1")
+            used = engine.rows("SELECT value FROM meta WHERE key = 'price_books'")
+            return load(engine), bool(unpriced) and used != [(books(self.book),)]
+
+    def _read_group(self, files: Sequence[File], known: dict[str, Source]) -> None:
+        phase("read")
+        tasks = self._tasks(files, known)
+        if not tasks:
+            return
+        import duckdb
+
+        with self.ledger.writing() as connection:
+            now = load_sources(connection)
+            if any(now.get(task.file.name) != task.known for task in tasks):
+                # Another process has been here since we looked.
+                tasks = self._tasks([task.file for task in tasks], now)
+            try:
+                tally = self._add(connection, tasks)
+            except duckdb.Error:
+                connection.execute("ROLLBACK")
+                if not batch.mend(tasks, self.spill):
+                    raise
+                tally = self._add(connection, tasks)
+            self.tally.add(tally)
+            if not self.dry_run:
+                phase("commit")
+                commit(connection, self.book)
+                phase("committed")
+                self.ledger.checkpoint_if_due(connection)
+            else:
+                connection.execute("ROLLBACK")
+
+    def _tasks(self, files: Sequence[File], known: dict[str, Source]) -> list[Task]:
+        tasks: list[Task] = []
+        out = Skipped()
+        for file, source, state in plan.pending(files, known, self.full).todo:
+            if task := plan.task(file, source, state, out):
+                task.reading = plan.read(task, self.spill)
+                tasks.append(task)
+        self.left_out.skipped += [each for each in out.skipped if each not in self.left_out.skipped]
+        self.left_out.failed += [each for each in out.failed if each not in self.left_out.failed]
+        return tasks
+
+    def _add(self, connection: DuckDBPyConnection, tasks: Sequence[Task]) -> Tally:
+        connection.execute("BEGIN")
+        size = sum(task.file.status.st_size for task in tasks)
+        with watched(connection, self.progress, size):
+            return batch.add(connection, tasks, self.book, self.spill, self.keep_rejects)
+
+    def _keep_moved_and_price(self, connection: DuckDBPyConnection, moved: Sequence[Source]) -> None:
+        connection.execute("BEGIN")
+        for source in moved:
+            connection.execute(
+                "UPDATE sources SET path = ? WHERE source_id = ?", [source.path, source.source_id]
+            )
+        price_unpriced(connection, self.book)
+        commit(connection, self.book)
+        self.ledger.checkpoint_if_due(connection)
+
+    def result(self) -> Ingested:
+        tally, left_out = self.tally, self.left_out
+        figures: list[tuple[Column, object]] = [
+            (Column("files", "count"), tally.files),
+            (Column("files_unchanged", "count"), tally.unchanged),
+            (Column("files_skipped", "count"), len(left_out.skipped)),
+            (Column("rows_new", "count"), tally.new),
+            (Column("rows_known", "count"), tally.known),
+            (Column("rows_improved", "count"), tally.improved),
+            (Column("rows_rejected", "count"), tally.rejected.total()),
+            (Column("rejects_by_reason", "text"), dict(sorted(tally.rejected.items()))),
+            (Column("unpriced_calls", "count"), tally.unpriced),
+            (Column("first_ts", "time"), _iso(tally.first_us)),
+            (Column("last_ts", "time"), _iso(tally.last_us)),
+            (Column("cost", "money"), tally.cost_pico),
+        ]
+        return Ingested(
+            Outcome(
+                "ingest",
+                tuple(column for column, _ in figures),
+                tuple(value for _, value in figures),
+                tuple(self._notes()),
+            ),
+            failed=bool(left_out.failed),
+            attention=bool(tally.rejected or tally.rejected_before or tally.unpriced),
+        )
+
+    def _notes(self) -> Iterator[str]:
+        tally = self.tally
+        if self.dry_run:
+            yield "dry run: the ledger is as it was"
+        for path, why in self.left_out.failed:
+            yield f"not read: {path}: {why}"
+        for path, why in self.left_out.skipped:
+            yield f"skipped: {path}: {why}"
+        if tally.rejected:
+            yield "`costctl rejects` shows the rejected lines"
+        if tally.rejected_before:
+            yield f"{tally.rejected_before:,} lines of unchanged files were rejected when they were read"
+        if tally.equal_lines:
+            yield (
+                f"{tally.equal_lines:,} lines without an id are equal to an earlier line of their file; "
+                "each is counted as a call of its own"
+            )
+        if tally.unpriced:
+            yield f"{tally.unpriced:,} calls have no price: `costctl prices check` says why"
+
+
+def load_sources(connection: DuckDBPyConnection) -> dict[str, Source]:
+    """The sources, in a connection that may write."""
+    from costctl.ledger.engine import DuckDBEngine
+
+    return load(DuckDBEngine(connection))
+
+
+def _iso(us: int | None) -> str | None:
+    if us is None:
+        return None
+    seconds, rest = divmod(us, 1_000_000)
+    moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)
+    return moment.isoformat().replace("+00:00", "Z")
