@@ -333,7 +333,8 @@ def _chunks(file: IO[bytes], count: int) -> Iterator[bytes]:
 def _temporary(spill: Path) -> Path:
     import tempfile
 
-    spill.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for directory in (spill.parent.parent, spill.parent, spill):
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=spill, prefix="lines-", suffix=".jsonl")
     os.close(descriptor)
     return Path(name)
