@@ -15,12 +15,31 @@ USAGE, QUESTIONS, PRICES, MORE = "Usage data", "Questions", "Prices", "More"
 
 COMMANDS = (
     Entry(
+        "ingest",
+        "costctl.cli.ingest",
+        USAGE,
+        "Read usage files into the ledger, each call once, at its price.",
+    ),
+    Entry(
+        "sources",
+        "costctl.cli.sources",
+        USAGE,
+        "List the files that were read, and whether the ledger has all that is in them.",
+    ),
+    Entry(
+        "rejects",
+        "costctl.cli.sources",
+        USAGE,
+        "List the lines that could not be read, with the reason of each.",
+    ),
+    Entry("formats", "costctl.cli.formats", USAGE, "List the input formats that ingest understands."),
+    Entry(
         "report",
         "costctl.cli.report",
         QUESTIONS,
         "Show what calls cost, by team, project, user, model, day or any label.",
     ),
-    Entry("formats", "costctl.cli.formats", USAGE, "List the input formats that ingest understands."),
+    Entry("bill", "costctl.cli.report", QUESTIONS, "Show a month's bill by model, beside the month before."),
 )
 
 

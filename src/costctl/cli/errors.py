@@ -66,6 +66,7 @@ def tell(error: BaseException, arguments: Sequence[str]) -> int:
 def explain(error: BaseException) -> list[Failure] | None:
     """``error`` in words, one :class:`Failure` a fault; None for an error that is a fault of the program."""
     from costctl.analysis.questions import QuestionError
+    from costctl.cli.session import CommandError
     from costctl.documents import DocumentError
     from costctl.filters import FilterError
     from costctl.ledger import LedgerError
@@ -77,6 +78,8 @@ def explain(error: BaseException) -> list[Failure] | None:
             return [Failure("interrupted", "interrupted", INTERRUPTED)]
         case typer.TyperException():
             return [_usage(error)]
+        case CommandError():
+            return [Failure(error.code, str(error), FAILED, error.hint)]
         case config.SettingError() | PeriodError() | FilterError() | QuestionError():
             return [Failure("usage", str(error), WRONG_USAGE, error.hint)]
         case DocumentError():

@@ -61,10 +61,12 @@ class _Helpful:
         """Title and rows (name, meaning) of each section: arguments, then options by their panel."""
         sections: dict[str, list[tuple[str, str]]] = {}
         for param in self.get_params(ctx):
-            record = param.get_help_record(ctx)
-            if record is not None:
-                default = "Arguments" if param.param_type_name == "argument" else "Options"
-                sections.setdefault(param.rich_help_panel or default, []).append(record)
+            if record := param.get_help_record(ctx):
+                name, meaning = record
+                panel = "Options"
+                if param.param_type_name == "argument":
+                    name, panel = name.partition(" <")[0], "Arguments"  # what follows is Python's type
+                sections.setdefault(param.rich_help_panel or panel, []).append((name, meaning))
         yield from sections.items()
 
 

@@ -1,13 +1,15 @@
-"""``costctl report``."""
+"""``costctl report`` and ``costctl bill``."""
 
 from __future__ import annotations
 
+import re
 import sys
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from costctl.cli.session import FILTER, LEDGER, OUTPUT, PERIOD, Session, command
+from costctl.cli.session import FILTER, LEDGER, MONTH, OUTPUT, PERIOD, Session, command
 
 if TYPE_CHECKING:
     from costctl.report import Report
@@ -64,6 +66,9 @@ ROOM_FOR_ALL = 160
 """Columns of a terminal below which a table does not show every figure."""
 
 
+_AMOUNT = re.compile(r"\d{1,15}(\.\d{1,12})?", re.ASCII)
+
+
 @command(
     app,
     "report",
@@ -93,18 +98,61 @@ def report(
     The table shows the figures that fit; JSON and CSV hold all of them. The costs are exact: each call at the
     price that held when it was made.
     """
-    from costctl.analysis import P95, summary
+    from costctl import analysis
 
-    answer = summary(
+    answer = analysis.summary(
         session.ledger,
         by,
         period=session.period,
         where=session.filters,
         columns=_names(columns),
-        omit=() if _has_room(session) else (P95,),
+        omit=() if _has_room(session) else (analysis.P95,),
         top=_count("--top", top),
         sort=sort,
         pivot=pivot,
+    )
+    session.show(answer)
+    if not answer.calls:
+        _say_where_calls_are(session, answer)
+
+
+Budget = Annotated[
+    str | None,
+    typer.Option(
+        "--budget",
+        metavar="USD",
+        help="Compare the month with this amount.",
+    ),
+]
+
+
+@command(
+    app,
+    "bill",
+    FILTER,
+    MONTH,
+    OUTPUT,
+    LEDGER,
+    examples="""
+costctl bill --month 2024-10
+costctl bill --month 2024-10 --budget 50000
+costctl bill --month last-month --where team=search --format json
+""",
+)
+def bill(session: Session, budget: Budget = None) -> None:
+    """Show a month's bill by model, beside the month before.
+
+    Without --month it is the last whole month's.
+    """
+    from costctl import analysis
+
+    answer = analysis.bill(
+        session.ledger,
+        month=session.given["month"] or "last-month",
+        zone=session.settings.zone,
+        now=session.now,
+        where=session.filters,
+        budget=_amount("--budget", budget),
     )
     session.show(answer)
     if not answer.calls:
@@ -132,6 +180,16 @@ def _count(option: str, text: str | None) -> int | None:
     if not text.isascii() or not text.isdecimal():
         raise QuestionError(f"{option} {text!r} is not a number of rows", f"as in {option} 10")
     return int(text)
+
+
+def _amount(option: str, text: str | None) -> Decimal | None:
+    from costctl.analysis import QuestionError
+
+    if text is None:
+        return None
+    if not _AMOUNT.fullmatch(text):
+        raise QuestionError(f"{option} {text!r} is not an amount in USD", f"as in {option} 50000")
+    return Decimal(text)
 
 
 def _say_where_calls_are(session: Session, answer: Report) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from costctl.filters import Filter
     from costctl.ledger import Ledger
     from costctl.periods import Period
+    from costctl.pricing.book import PriceBook
     from costctl.render import Format
     from costctl.report import Outcome, Report
 
@@ -36,6 +37,7 @@ PERIOD: Options = {
     "tz": options.Tz,
     "now": options.Now,
 }
+MONTH: Options = {name: PERIOD[name] for name in ("month", "tz", "now")}
 ZONE: Options = {"tz": options.Tz}
 FILTER: Options = {"where": options.Where}
 OUTPUT: Options = {
@@ -47,6 +49,15 @@ OUTPUT: Options = {
 }
 LEDGER: Options = {"db": options.Db, "wait": options.Wait}
 PRICES: Options = {"prices": options.Prices}
+
+
+class CommandError(Exception):
+    """A command that could not do all that it was asked; ``code`` is the word that programs match."""
+
+    def __init__(self, message: str, hint: str = "", code: str = "failed") -> None:
+        super().__init__(message)
+        self.hint = hint
+        self.code = code
 
 
 @dataclass(frozen=True)
@@ -88,6 +99,13 @@ class Session:
         from costctl.ledger import Ledger
 
         return Ledger(self.settings.db, self.settings.wait, self.say)
+
+    @cached_property
+    def book(self) -> PriceBook:
+        """The shipped prices under the user's own. Raises :class:`costctl.documents.DocumentError`."""
+        from costctl.pricing.book import PriceBook
+
+        return PriceBook.load(self.settings.prices)
 
     @cached_property
     def now(self) -> datetime:

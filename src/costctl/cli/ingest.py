@@ -1,0 +1,292 @@
+"""``costctl ingest``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from costctl.cli.session import LEDGER, OUTPUT, PRICES, CommandError, Session, command
+from costctl.config import SettingError, SourceEntry
+
+if TYPE_CHECKING:
+    from costctl.ingest import Given, Input
+
+app = typer.Typer()
+
+WHAT, LABELS, HOW = "What to read", "What the files do not say", "How"
+
+Paths = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="PATH",
+        help="Files, directories, globs, or - for standard input. Default: the sources of costctl.yaml.",
+    ),
+]
+ClaudeCode = Annotated[
+    bool,
+    typer.Option(
+        "--claude-code",
+        help="Read Claude Code's transcripts, wherever it keeps them on this machine.",
+        rich_help_panel=WHAT,
+    ),
+]
+As = Annotated[
+    str,
+    typer.Option(
+        "--as",
+        metavar="NAME",
+        help="The format, where recognition is not wanted; `costctl formats` lists them.",
+        rich_help_panel=WHAT,
+        show_default=False,
+    ),
+]
+
+
+def _label(name: str) -> typer.models.OptionInfo:
+    option: typer.models.OptionInfo = typer.Option(
+        f"--{name}",
+        metavar="NAME",
+        help=f"The {name} of calls that have none.",
+        rich_help_panel=LABELS,
+        show_default=False,
+    )
+    return option
+
+
+Team = Annotated[str, _label("team")]
+Project = Annotated[str, _label("project")]
+User = Annotated[str, _label("user")]
+Agent = Annotated[str, _label("agent")]
+Billing = Annotated[
+    str,
+    typer.Option(
+        "--billing",
+        metavar="HOW",
+        help="How they are paid: metered, subscription, byok or unknown.",
+        rich_help_panel=LABELS,
+        show_default=False,
+    ),
+]
+Tags = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tag",
+        metavar="KEY=VALUE",
+        help="A tag of calls that do not have it. Repeatable.",
+        rich_help_panel=LABELS,
+    ),
+]
+Time = Annotated[
+    str,
+    typer.Option(
+        "--time",
+        metavar="TIME",
+        help="The time of calls that state none: 2024-10-01T12:00Z.",
+        rich_help_panel=LABELS,
+        show_default=False,
+    ),
+]
+AssumeTz = Annotated[
+    str,
+    typer.Option(
+        "--assume-tz",
+        metavar="ZONE",
+        help="The zone of times that name none. Default: UTC.",
+        rich_help_panel=LABELS,
+        show_default=False,
+    ),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run", help="Say what would be added, and leave the ledger as it is.", rich_help_panel=HOW
+    ),
+]
+Full = Annotated[
+    bool,
+    typer.Option("--full", help="Read files again that have not changed.", rich_help_panel=HOW),
+]
+Strict = Annotated[
+    bool,
+    typer.Option(
+        "--strict",
+        help="Exit with 4 where a line was rejected or a call has no price.",
+        rich_help_panel=HOW,
+    ),
+]
+KeepRejects = Annotated[
+    bool,
+    typer.Option(
+        "--keep-rejects",
+        help="Keep the text of rejected lines, which may hold prompts and answers.",
+        rich_help_panel=HOW,
+    ),
+]
+
+
+@command(
+    app,
+    "ingest",
+    OUTPUT,
+    LEDGER,
+    PRICES,
+    examples="""
+costctl ingest --claude-code
+costctl ingest usage.jsonl exports/ 'logs/*.jsonl.gz'
+costctl ingest --as openai --team search --tag env=prod responses.jsonl
+zstdcat usage.jsonl.zst | costctl ingest -
+costctl ingest --dry-run usage.jsonl
+""",
+)
+def ingest(
+    session: Session,
+    paths: Paths = None,
+    claude_code: ClaudeCode = False,
+    as_: As = "",
+    team: Team = "",
+    project: Project = "",
+    user: User = "",
+    agent: Agent = "",
+    billing: Billing = "",
+    tags: Tags = None,
+    time: Time = "",
+    assume_tz: AssumeTz = "",
+    dry_run: DryRun = False,
+    full: Full = False,
+    strict: Strict = False,
+    keep_rejects: KeepRejects = False,
+) -> None:
+    """Read usage files into the ledger, each call once, at its price.
+
+    Only what is new is read. A file may be plain, .gz or .zst, and may come again under another name: a call
+    that is already there is not counted twice. Lines that cannot be read do not stop an ingest; `costctl
+    rejects` lists them.
+    """
+    from costctl import ingest as room
+    from costctl.cli.progress import Bar
+
+    given = checked(
+        room.Given(
+            format=as_,
+            team=team,
+            project=project,
+            user=user,
+            agent=agent,
+            billing=billing,
+            tags=_tags(tags or ()),
+            time=time,
+            zone=assume_tz,
+        )
+    )
+    inputs = [room.Input(path, given) for path in paths or ()]
+    if claude_code:
+        inputs += _claude_code(given)
+    if not inputs:
+        inputs = _configured(session.settings.sources, given)
+    bar = Bar(session.settings.quiet)
+    try:
+        done = room.ingest(
+            session.ledger,
+            inputs,
+            book=session.book,
+            dry_run=dry_run,
+            full=full,
+            keep_rejects=keep_rejects,
+            progress=bar,
+        )
+    finally:
+        bar.stop()
+    session.show(done.outcome)
+    if done.failed:
+        raise CommandError("not all that was named could be read", "the notes say what and why", "not_read")
+    if strict and done.attention:
+        session.say("--strict: lines were rejected, or calls have no price")
+        raise typer.Exit(4)
+
+
+def _claude_code(given: Given) -> list[Input]:
+    from costctl.ingest import Input
+    from costctl.ingest.discover import claude_code_directories
+
+    found = claude_code_directories(dict(os.environ))
+    if not found:
+        raise CommandError(
+            "Claude Code keeps no transcripts on this machine",
+            "they would be in ~/.claude/projects, ~/.config/claude/projects or where CLAUDE_CONFIG_DIR says",
+            "not_found",
+        )
+    return [Input(path, given) for path in found]
+
+
+def _configured(sources: tuple[SourceEntry, ...], given: Given) -> list[Input]:
+    """The sources of costctl.yaml, each with its own flags. Raises :class:`SettingError` where there are
+    none, and where there are flags: whose would they be?"""
+    from costctl.ingest import Given, Input
+
+    if not sources:
+        raise SettingError(
+            "nothing to read",
+            "name a PATH, or --claude-code, or list sources in costctl.yaml",
+        )
+    if given != Given():
+        raise SettingError("flags for the sources of costctl.yaml stand in costctl.yaml", "or name a PATH")
+    inputs: list[Input] = []
+    for source in sources:
+        own = checked(
+            Given(
+                format=source.format,
+                team=source.team,
+                project=source.project,
+                user=source.user,
+                agent=source.agent,
+                tags=source.tags,
+                zone=source.assume_tz,
+            )
+        )
+        if source.path:
+            inputs.append(Input(source.path, own))
+        if source.claude_code:
+            inputs += _claude_code(own)
+    return inputs
+
+
+def checked(given: Given) -> Given:
+    """``given`` with its names known and its time in UTC. Raises :class:`SettingError`."""
+    import difflib
+    from dataclasses import replace
+
+    from costctl.formats import FORMATS
+    from costctl.periods import instant_of, zone
+    from costctl.records import BILLINGS
+
+    if given.format and given.format not in FORMATS:
+        near = difflib.get_close_matches(given.format, FORMATS, n=1)
+        known = f"known are {', '.join(FORMATS)}"
+        raise SettingError(
+            f"--as: {given.format!r} is no format", f"did you mean {near[0]}? {known}" if near else known
+        )
+    if given.billing and given.billing not in BILLINGS:
+        raise SettingError(f"--billing: {given.billing!r} is none", f"use one of {', '.join(BILLINGS)}")
+    local = zone(given.zone or "UTC")
+    if given.time:
+        try:
+            moment = datetime.fromisoformat(given.time)
+        except ValueError:
+            raise SettingError(f"--time: {given.time!r} is no time", "as in 2024-10-01T12:00Z") from None
+        instant = instant_of(moment, local) if moment.tzinfo is None else moment
+        given = replace(given, time=instant.astimezone(UTC).isoformat())
+    return replace(given, zone=local.key) if given.zone else given
+
+
+def _tags(texts: list[str] | tuple[()]) -> Mapping[str, str]:
+    tags: dict[str, str] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not (key and equals and value):
+            raise SettingError(f"--tag: {text!r} is no tag", "as in --tag env=prod")
+        tags[key] = value
+    return tags
