@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from costctl.pricing.matching import dashed_date, matches
+from costctl.pricing.matching import dashed_date, matches, words
 from costctl.pricing.rows import DAY_SECONDS, NO_LIMIT, NO_TIER, PriceRow, priced
 
 FILES = Path(__file__).with_name("catalogue")
@@ -25,12 +25,13 @@ class Match:
     """The model of the price book that a call's names stand for.
 
     ``borrowed``: found with another provider than the one named (Azure sells OpenAI's models); of such a
-    model only the standard prices are known to hold.
+    model only the standard prices are known to hold. ``rule`` says what found it.
     """
 
     provider: str
     model: str
     borrowed: bool = False
+    rule: str = field(default="", compare=False)
 
 
 class Catalogue:
@@ -82,17 +83,39 @@ class Catalogue:
         match winning; the same with -YYYYMMDD written -YYYY-MM-DD; and one step to the providers whose
         models it resells. ``provider/model`` is taken apart where nothing else finds it.
         """
+        return self.find(*self.names(provider, model))
+
+    def names(self, provider: str | None, model: str) -> tuple[str | None, str]:
+        """A call's ``provider`` and ``model`` as the catalogue takes them, in lower case: the provider under
+        its one name here, the model without a provider in it. An unknown provider stays what it is; where
+        none is stated it is the model's maker, or None."""
         model = model.lower()
-        if provider is None or provider.strip().lower() == "litellm":
-            before, slash, after = model.partition("/")
-            if provider is not None and slash and (named := self._provider(before)):
-                return self._model(named, after)
-            if (maker := self._maker(model)) and (found := self._model(maker, model)):
-                return found
-            seller = self._provider(before) if provider is None and slash else None
-            return self._model(seller, after) if seller else None
-        named = self._provider(provider)
-        return self._model(named, model) if named else None
+        before, slash, after = model.partition("/")
+        if provider is not None and provider.strip().lower() != "litellm":
+            return self.provider(provider), model
+        named = self._provider(before) if slash else None
+        if provider is not None and named:
+            return named, after
+        maker = self._maker(model)
+        if provider is None and named and not (maker and self.find(maker, model)):
+            return named, after
+        return maker, model
+
+    def provider(self, name: str) -> str:
+        """The catalogue's name of the provider ``name``; that itself, in lower case, where it has none."""
+        return self._provider(name) or name.strip().lower()
+
+    def find(self, seller: str | None, model: str) -> Match | None:
+        """The model that :meth:`names` name, or None."""
+        if seller not in self._providers:
+            return None
+        for name in dict.fromkeys((model, dashed_date(model))):
+            for maker in (seller, *self._providers[seller].get("resells", ())):
+                for entry in self.models(maker).values():
+                    if matches(entry["match"], name):
+                        rule = words(entry["match"], name)
+                        return Match(maker, entry["model"], borrowed=maker != seller, rule=rule)
+        return None
 
     def _provider(self, name: str) -> str | None:
         name = name.strip().lower()
@@ -108,14 +131,6 @@ class Catalogue:
             (name for name, entry in self._providers.items() if key in entry and matches(entry[key], text)),
             None,
         )
-
-    def _model(self, provider: str, model: str) -> Match | None:
-        for name in dict.fromkeys((model, dashed_date(model))):
-            for seller in (provider, *self._providers[provider].get("resells", ())):
-                for entry in self.models(seller).values():
-                    if matches(entry["match"], name):
-                        return Match(seller, entry["model"], borrowed=seller != provider)
-        return None
 
 
 def _time(text: str | None) -> datetime | None:

@@ -9,7 +9,7 @@ may match anywhere in it.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
 
@@ -34,6 +34,26 @@ def matches(rule: Rule, name: str) -> bool:
     if kind == "and":
         return all(matches(each, name) for each in rule[1:])
     raise ValueError(f"{kind!r} is not a rule for model names")
+
+
+def words(rule: Rule, name: str) -> str:
+    """The part of ``rule`` that ``name`` satisfies, for people: ``starts with gpt-4o``."""
+    kind, *parts = rule
+    if kind == "or":
+        return next(words(each, name) for each in parts if matches(each, name))
+    if kind == "and":
+        return " and ".join(words(each, name) for each in parts)
+    return f"{kind.replace('_', ' ')} {parts[0]}"
+
+
+def texts(rule: Rule) -> Iterator[str]:
+    """The texts in ``rule``, regular expressions apart."""
+    kind, *parts = rule
+    if kind in {"or", "and"}:
+        for each in parts:
+            yield from texts(each)
+    elif kind != "regex":
+        yield parts[0]
 
 
 _COMPACT_DATE = re.compile(r"-(20\d{2})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=-|:|$)")
