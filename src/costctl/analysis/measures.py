@@ -69,7 +69,12 @@ MEASURES: tuple[Measure, ...] = (
         "mean_latency_ms", "duration", lambda group: mean(group.sums.latency, group.sums.timed), wide=True
     ),
     Measure("p95_latency_ms", "duration", lambda group: group.p95, wide=True),
-    Measure("caching_rate", "percent", lambda group: share(group.sums.cache_read_tokens, group.sums.prompt)),
+    Measure(
+        "caching_rate",
+        "percent",
+        lambda group: share(group.sums.cache_read_tokens, group.sums.prompt),
+        wide=True,
+    ),
     Measure(
         "cache_hit_rate",
         "percent",
@@ -90,6 +95,7 @@ MEASURES: tuple[Measure, ...] = (
             group.sums.cost - group.sums.uncounted_cost, group.sums.requests - group.sums.unpriced_requests
         ),
         "USD/call",
+        wide=True,
     ),
     Measure(
         "cost_per_mtok",

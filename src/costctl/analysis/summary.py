@@ -109,9 +109,10 @@ def _answer(
     if trend and top is None:
         found = {(moment,): found.get((moment,), Sums()) for moment in calls.every(by[0])}
     percentile = BY_NAME[P95] in shown or (order is not None and order.column == P95)
-    p95 = latencies(calls, by) if percentile and by else {}
+    p95 = latencies(calls, by) if percentile else {}
     groups = {key: Group(sums, whole.cost, p95.get(key)) for key, sums in found.items()}
-    total = Group(whole, whole.cost, latencies(calls).get(()) if percentile else None)
+    p95_total = (latencies(calls) if by else p95).get(()) if percentile else None
+    total = Group(whole, whole.cost, p95_total)
     keys = _sorted(groups, by, order)
     rest = keys[top:] if top is not None else []
     keys = keys[:top]
