@@ -40,6 +40,9 @@ COMMANDS = (
         "Show what calls cost, by team, project, user, model, day or any label.",
     ),
     Entry("bill", "costctl.cli.report", QUESTIONS, "Show a month's bill by model, beside the month before."),
+    Entry(
+        "demo", "costctl.cli.demo", MORE, "Show what costctl does with an invented company's three months."
+    ),
 )
 
 
