@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from costctl.ingest.forget import forget
 from costctl.ingest.progress import Progress
+from costctl.ingest.reprice import reprice
 from costctl.ingest.run import Ingested, Input, ingest
 from costctl.ingest.sources import Given
 
-__all__ = ["Given", "Ingested", "Input", "Progress", "ingest"]
+__all__ = ["Given", "Ingested", "Input", "Progress", "forget", "ingest", "reprice"]

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from costctl.formats import Format
 from costctl.ingest.lines import Reading, beginnings
-from costctl.ingest.prices import name_prices
+from costctl.ingest.prices import CallNames, name_prices
 from costctl.ingest.relation import COLUMNS, Relation, judged
 from costctl.ingest.sources import Given
 from costctl.ledger.schema import STORED
 from costctl.pricing import sql
-from costctl.pricing.book import Names, PriceBook
+from costctl.pricing.book import PriceBook
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -82,7 +82,7 @@ def _names_at_the_beginning(
     readings: Sequence[tuple[int, Reading]],
     given: Given,
     spill: Path,
-) -> list[Names]:
+) -> list[CallNames]:
     """The models at the beginnings of the files: nearly always all of them. What is left is priced after."""
     parquet = readings[0][1].shape == "parquet"
     first = readings[0][1] if parquet else beginnings((reading for _, reading in readings), spill)

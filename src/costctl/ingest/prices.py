@@ -6,10 +6,13 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from costctl.pricing import sql
-from costctl.pricing.book import Names, PriceBook
+from costctl.pricing.book import PriceBook
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+CallNames = tuple[str | None, str]
+"""A call's provider (None: not stated) and model, in its source's words."""
 
 _CONTENT = ", ".join(name for name, _ in sql.CONTENT)
 
@@ -29,20 +32,24 @@ FROM named JOIN prices USING (content)
 
 UNPRICED_NAMES = "SELECT DISTINCT provider, model FROM stored_calls WHERE cost_pico IS NULL"
 
-_PRICE = f"""
+_WHICH = "c.cost_pico IS NULL"
+
+_PRICE_UNPRICED = f"""
 UPDATE stored_calls SET cost_pico = found.cost_pico, price_id = found.price_id
 FROM (
     SELECT c.rowid AS place, p.price_id, {sql.cost("c", "p")} AS cost_pico
     FROM stored_calls AS c JOIN priced AS p ON {sql.on("c", "p")}
-    WHERE {{which}}
+    WHERE {_WHICH}
 ) AS found
 WHERE stored_calls.rowid = found.place
+    AND (found.cost_pico IS NOT NULL OR stored_calls.cost_pico IS NULL)
     AND (stored_calls.cost_pico IS DISTINCT FROM found.cost_pico
         OR stored_calls.price_id IS DISTINCT FROM found.price_id)
 """
+_PRICE_AGAIN = _PRICE_UNPRICED.replace(_WHICH, "TRUE")
 
 
-def name_prices(connection: DuckDBPyConnection, book: PriceBook, names: Iterable[Names]) -> None:
+def name_prices(connection: DuckDBPyConnection, book: PriceBook, names: Iterable[CallNames]) -> None:
     """Make the temporary table ``priced`` with the price rows of ``names``, each row also kept in ``prices``."""
     relation = sql.relation()
     parameters = sql.parameters(book.rows_for(names))
@@ -57,15 +64,14 @@ def price_unpriced(connection: DuckDBPyConnection, book: PriceBook) -> int:
     if not any(book.resolve(*each) for each in names):
         return 0
     name_prices(connection, book, names)
-    return _count(connection, _PRICE.format(which="c.cost_pico IS NULL"))
+    return _count(connection, _PRICE_UNPRICED)
 
 
 def price_again(connection: DuckDBPyConnection, book: PriceBook) -> int:
-    """Price every call as the book says now; how many got another price, or lost theirs."""
+    """Price every call as the book says now; how many moved. What the book cannot price stays as it is."""
     names = connection.execute("SELECT DISTINCT provider, model FROM stored_calls").fetchall()
     name_prices(connection, book, names)
-    moved = _count(connection, _PRICE.format(which="TRUE"))
-    return moved
+    return _count(connection, _PRICE_AGAIN)
 
 
 def _count(connection: DuckDBPyConnection, update: str) -> int:

@@ -86,7 +86,7 @@ def ingest(
     if claude_code:
         named += [Input(path, given) for path in claude_code_directories(dict(os.environ))]
     run = _Run(ledger, book, dry_run, full, keep_rejects, progress)
-    with run.spilling():
+    with spilling(ledger) as run.spill:
         run.read(named)
     return run.result()
 
@@ -109,23 +109,9 @@ class _Run:
         self.full = full
         self.keep_rejects = keep_rejects
         self.progress = progress
-        self.spill = ledger.spill_directory / f"reading-{os.getpid()}"
+        self.spill = ledger.spill_directory
         self.tally = Tally()
         self.left_out = Skipped()
-
-    @contextmanager
-    def spilling(self) -> Iterator[None]:
-        """A directory for rewritten files; those of processes that died are removed."""
-        parent = self.ledger.spill_directory
-        for left in parent.glob("reading-*"):
-            if not Path("/proc", left.name.removeprefix("reading-")).exists():
-                shutil.rmtree(left, ignore_errors=True)
-        try:
-            yield
-        finally:
-            shutil.rmtree(self.spill, ignore_errors=True)
-            with suppress(OSError):
-                parent.rmdir()
 
     def read(self, inputs: Sequence[Input]) -> None:
         phase("look")
@@ -270,6 +256,22 @@ class _Run:
             )
         if tally.unpriced:
             yield f"{tally.unpriced:,} calls have no price: `costctl prices check` says why"
+
+
+@contextmanager
+def spilling(ledger: Ledger) -> Iterator[Path]:
+    """A directory for what is rewritten before it is read; those of processes that died are removed."""
+    parent = ledger.spill_directory
+    for left in parent.glob("reading-*"):
+        if not Path("/proc", left.name.removeprefix("reading-")).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    spill = parent / f"reading-{os.getpid()}"
+    try:
+        yield spill
+    finally:
+        shutil.rmtree(spill, ignore_errors=True)
+        with suppress(OSError):
+            parent.rmdir()
 
 
 def load_sources(connection: DuckDBPyConnection) -> dict[str, Source]:

@@ -1,0 +1,152 @@
+"""`forget`: an ingest undone, without what other files tell of the same calls."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from costctl.ingest import batch, plan
+from costctl.ingest.commit import commit
+from costctl.ingest.plan import File, Skipped, Task
+from costctl.ingest.run import load_sources, spilling
+from costctl.ingest.sources import Given
+from costctl.ledger import Ledger
+from costctl.ledger.errors import LedgerError
+from costctl.ledger.phases import phase
+from costctl.ledger.sources import Source
+from costctl.pricing.book import PriceBook
+from costctl.report import Column, Outcome
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_DAY_US = 86_400 * 1_000_000
+"""Versions of one call may differ in time; none is a day apart."""
+
+_FORGET = (
+    "DELETE FROM stored_calls WHERE source_id IN (SELECT unnest(CAST($ids AS INTEGER[])))",
+    "DELETE FROM charges WHERE source_id IN (SELECT unnest(CAST($ids AS INTEGER[])))",
+    "DELETE FROM rejects WHERE source_id IN (SELECT unnest(CAST($ids AS INTEGER[])))",
+    "DELETE FROM sources WHERE source_id IN (SELECT unnest(CAST($ids AS INTEGER[])))",
+)
+
+# A call stands at the earliest time of any of its versions, which may have been one that is forgotten now.
+_OWN_TIMES = """
+UPDATE stored_calls SET ts = version_ts, version_ts = NULL
+WHERE version_ts IS NOT NULL AND source_id IN (SELECT unnest(CAST($ids AS INTEGER[])))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """Sources to forget, to read again, and those that would be but whose file is gone."""
+
+    forgotten: list[Source]
+    again: list[Source]
+    gone: list[Source]
+
+
+def forget(ledger: Ledger, names: Sequence[str], *, book: PriceBook, keep_rejects: bool = False) -> Outcome:
+    """Take the sources ``names`` (paths as `sources` shows them, or as they were typed) out of the ledger.
+
+    Every other file whose calls lie in the same days is read again in the same transaction, since one call may
+    be told by several files. Figures: ``sources``, ``rows_removed``, ``files_read_again``, ``rows_restored``.
+    Raises :class:`LedgerError` for a name that is no source, :class:`LedgerMissing`.
+    """
+    with ledger.reading():
+        pass  # a ledger that is not there is not made
+    import duckdb
+
+    with spilling(ledger) as spill, ledger.writing() as connection:
+        parts = _parts(names, load_sources(connection))
+        tasks = _tasks(parts.again, spill)
+        try:
+            removed, restored = _replace(connection, parts, tasks, book, spill, keep_rejects)
+        except duckdb.Error:
+            connection.execute("ROLLBACK")
+            if not batch.mend(tasks, spill):
+                raise
+            removed, restored = _replace(connection, parts, tasks, book, spill, keep_rejects)
+        phase("commit")
+        commit(connection)
+        phase("committed")
+        ledger.checkpoint_if_due(connection)
+    return Outcome(
+        "forget",
+        (
+            Column("sources", "count"),
+            Column("rows_removed", "count"),
+            Column("files_read_again", "count"),
+            Column("rows_restored", "count"),
+        ),
+        (len(parts.forgotten), removed, len(tasks), restored),
+        tuple(
+            f"{source.path} is gone: its own calls stay, but calls that it shared with a forgotten file are lost"
+            for source in parts.gone
+        ),
+    )
+
+
+def _parts(names: Sequence[str], sources: dict[str, Source]) -> _Parts:
+    forgotten: dict[str, Source] = {}
+    for name in names:
+        path = name if name in sources else os.path.realpath(Path(name).expanduser())
+        if path not in sources:
+            near = difflib.get_close_matches(path, sources, n=1)
+            raise LedgerError(
+                f"{name} is not in the ledger",
+                hint=f"did you mean {near[0]}?" if near else "`costctl sources` lists what is",
+            )
+        forgotten[path] = sources[path]
+    others = [
+        source
+        for path, source in sources.items()
+        if path not in forgotten and any(_overlap(source, each) for each in forgotten.values())
+    ]
+    there = [source for source in others if Path(source.path).is_file()]
+    return _Parts(list(forgotten.values()), there, [source for source in others if source not in there])
+
+
+def _overlap(one: Source, other: Source) -> bool:
+    if one.first_us is None or one.last_us is None or other.first_us is None or other.last_us is None:
+        return False
+    return one.first_us <= other.last_us + _DAY_US and other.first_us <= one.last_us + _DAY_US
+
+
+def _tasks(sources: Sequence[Source], spill: Path) -> list[Task]:
+    tasks = []
+    for source in sources:
+        path = Path(source.path)
+        file = File(source.path, path, False, Given.from_json(source.given), path.stat())
+        if task := plan.task(file, source, "changed", Skipped()):
+            task.reading = plan.read(task, spill)
+            tasks.append(task)
+    return tasks
+
+
+def _replace(
+    connection: DuckDBPyConnection,
+    parts: _Parts,
+    tasks: Sequence[Task],
+    book: PriceBook,
+    spill: Path,
+    keep_rejects: bool,
+) -> tuple[int, int]:
+    """Rows removed for good, and rows that other files brought back."""
+    connection.execute("BEGIN")
+    rows = _rows(connection)
+    for statement in _FORGET:
+        connection.execute(statement, {"ids": [source.source_id for source in parts.forgotten]})
+    connection.execute(_OWN_TIMES, {"ids": [source.source_id for source in parts.again]})
+    removed = rows - _rows(connection)
+    restored = batch.add(connection, tasks, book, spill, keep_rejects).new if tasks else 0
+    return removed - restored, restored
+
+
+def _rows(connection: DuckDBPyConnection) -> int:
+    (count,) = connection.execute("SELECT count(*) FROM stored_calls").fetchone() or (0,)
+    return int(count)
