@@ -177,9 +177,12 @@ class _Reading:
             tiers = [(NO_TIER, base)]
             for number, tier in enumerate(entry.get("tiers", ())):
                 at = (*place, "tiers", number)
-                if number and tier["above"] <= tiers[-1][0]:
+                if tier["above"] <= tiers[-1][0]:
                     line = self.document.line(*place, "tiers", number - 1)
-                    self._fault(at, fX)
+                    message = (
+                        f"tiers[{number}] is not above {tiers[-1][0]}, the tier before it, in line {line}"
+                    )
+                    self._fault((*at, "above"), message, "write the lowest first")
                 tiers.append((tier["above"], base | self._prices(at, tier)))
             bounds = [above for above, _ in tiers[1:]]
             rows = tuple(
