@@ -24,7 +24,7 @@ COMMANDS = (
         "sources",
         "costctl.cli.sources",
         USAGE,
-        "List the files that were read, and whether the ledger has all that is in them.",
+        "List the files that were read, and the state of each.",
     ),
     Entry(
         "rejects",
@@ -32,17 +32,33 @@ COMMANDS = (
         USAGE,
         "List the lines that could not be read, with the reason of each.",
     ),
+    Entry(
+        "forget",
+        "costctl.cli.sources",
+        USAGE,
+        "Take files out of the ledger again.",
+    ),
     Entry("formats", "costctl.cli.formats", USAGE, "List the input formats that ingest understands."),
     Entry(
         "report",
         "costctl.cli.report",
         QUESTIONS,
-        "Show what calls cost, by team, project, user, model, day or any label.",
+        "Show what calls cost, by team, user, model, day or any label.",
     ),
     Entry("bill", "costctl.cli.report", QUESTIONS, "Show a month's bill by model, beside the month before."),
     Entry(
-        "demo", "costctl.cli.demo", MORE, "Show what costctl does with an invented company's three months."
+        "prices",
+        "costctl.cli.prices",
+        PRICES,
+        "Look up what models cost, and how a price comes about.",
     ),
+    Entry(
+        "reprice",
+        "costctl.cli.prices",
+        PRICES,
+        "Price the calls of the ledger anew.",
+    ),
+    Entry("demo", "costctl.cli.demo", MORE, "Show it at work on an invented company's three months."),
 )
 
 

@@ -23,7 +23,7 @@ MONTH = "2024-10"
 
 @command(app, "demo", examples="costctl demo")
 def demo(session: Session) -> None:
-    """Show what costctl does with an invented company's three months.
+    """Show it at work on an invented company's three months.
 
     The sample data is read into a ledger that is thrown away at the end. The figures are of October 2024, in
     UTC.

@@ -93,7 +93,7 @@ def report(
     top: Top = None,
     pivot: Pivot = False,
 ) -> None:
-    """Show what calls cost, by team, project, user, model, day or any label.
+    """Show what calls cost, by team, user, model, day or any label.
 
     The table shows the figures that fit; JSON and CSV hold all of them. The costs are exact: each call at the
     price that held when it was made.

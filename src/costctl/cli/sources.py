@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from costctl.cli.session import LEDGER, OUTPUT, ZONE, Session, command
+from costctl.cli.session import LEDGER, OUTPUT, PRICES, ZONE, Session, command
 
 app = typer.Typer()
 
@@ -16,11 +16,17 @@ Files = Annotated[
     list[str] | None,
     typer.Argument(metavar="SOURCE", help="Files, as `costctl sources` names them. Default: all."),
 ]
+Forgotten = Annotated[
+    list[str], typer.Argument(metavar="SOURCE", help="Files, as `costctl sources` names them.")
+]
+KeepRejects = Annotated[
+    bool, typer.Option("--keep-rejects", help="Keep the text of rejected lines of files that are read again.")
+]
 
 
 @command(app, "sources", ZONE, OUTPUT, LEDGER, examples="costctl sources\ncostctl sources --format json")
 def sources(session: Session) -> None:
-    """List the files that were read, and whether the ledger has all that is in them.
+    """List the files that were read, and the state of each.
 
     The state of a file is current, grown, changed, gone or unreadable; the bytes waiting at its end are what
     the next ingest will read.
@@ -39,6 +45,28 @@ def rejects(session: Session, files: Files = None) -> None:
     from costctl import analysis
 
     session.show(analysis.rejects(session.ledger, sources=[source_name(file) for file in files or ()]))
+
+
+@command(
+    app,
+    "forget",
+    OUTPUT,
+    LEDGER,
+    PRICES,
+    examples="""
+costctl forget usage.jsonl
+costctl forget /var/log/llm/usage.jsonl /var/log/llm/usage.jsonl.1
+""",
+)
+def forget(session: Session, sources: Forgotten, keep_rejects: KeepRejects = False) -> None:
+    """Take files out of the ledger again.
+
+    The calls that only they tell of go with them. Other files that tell of the same days are read again, so
+    that no call is lost that is also told by them.
+    """
+    from costctl import ingest
+
+    session.show(ingest.forget(session.ledger, sources, book=session.book, keep_rejects=keep_rejects))
 
 
 def source_name(file: str) -> str:
