@@ -206,6 +206,12 @@ def test_money_of_other_units() -> None:
     assert money(1_275_615_704_405, "USD/call") == "$1.28"
 
 
+def test_a_price_is_shown_whole() -> None:
+    assert money(1_875_000_000_000, "USD/million") == "$1.875"
+    assert money(6_250_000_000, "USD/million") == "$0.00625"
+    assert money(15_000_000_000_000, "USD/million") == "$15.00"
+
+
 @pytest.mark.parametrize(
     ("count", "written"),
     [

@@ -117,7 +117,8 @@ class PriceBook:
         names, match = self._names(provider, model)
         if match is None and self._own is not None:
             for each in nearest_first(self._own.prices, names):
-                return Match(each.scope.provider or "", each.rows[0].model, rule=each.scope.where)
+                model = each.rows[0].model
+                return Match(each.scope.provider or "", model, rule=f"model {model} in {each.scope.where}")
         return match
 
     def _rows(self, provider: str | None, model: str) -> tuple[PriceRow, ...]:

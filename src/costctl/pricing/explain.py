@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from costctl.money import usd
 from costctl.pricing.book import PriceBook
 from costctl.pricing.naming import naming
 from costctl.pricing.price import Usage, cost, row_of, terms
-from costctl.pricing.reports import MILLION, hours, moment
+from costctl.pricing.reports import MILLION, PER_MILLION, hours, moment, said
 from costctl.pricing.rows import NO_LIMIT, NO_TIER, PriceRow
 from costctl.report import Column, Report, Unpriced
 
 COLUMNS = (
     Column("term", "text"),
     Column("units", "count"),
-    Column("price_per_million", "money", "USD/million", "per million"),
+    Column("price_per_million", "money", PER_MILLION, "per million"),
     Column("price_pico", "count", "pico-USD/unit", "pico-USD each", wide=True),
     Column("amount", "money"),
 )
@@ -29,14 +30,16 @@ def explained(book: PriceBook, model: str, usage: Usage, *, provider: str | None
     term, as ingest would price it. Columns :data:`COLUMNS`; the total is the cost.
 
     The notes name the model of the book and the rule that found it, the price row's source, dates, mode,
-    region, tier and hours. A call that cannot be priced has no total, is not ``complete``, and a note says why
-    and what is near.
+    region, tier and hours. A call that cannot be priced has no total, is not ``complete``, and a note says
+    why and what is near.
     """
     rows = book.rows_for([(provider, model)])[provider, model]
     row = row_of(rows, usage)
     total = cost(row, usage)
     found = terms(row, usage)
     notes = [*naming(book, provider, model), *(_row(row, usage) if row else _no_row(rows, usage))]
+    if total is not None:
+        notes.append(f"The cost is {usd(total):f} USD, exactly.")
     for term in found:
         if row and term.price is None:
             notes.append(f"{term.kind} has no price there, so the call has none.")
@@ -45,7 +48,7 @@ def explained(book: PriceBook, model: str, usage: Usage, *, provider: str | None
     tokens = usage.total_input + usage.output_tokens
     return Report(
         command="prices explain",
-        title=f"One call of {model}, {moment(usage.ts)} UTC",
+        title=f"One call of {model}, {said(usage.ts)} UTC",
         columns=COLUMNS,
         rows=[
             (
@@ -84,7 +87,7 @@ def _no_row(rows: Sequence[PriceRow], usage: Usage) -> Iterator[str]:
         return
     periods = dict.fromkeys(period(row) + _hours(row) for row in here)
     yield (
-        f"There is no price for {_place(mode, usage.region)} at {moment(usage.ts)} UTC. "
+        f"There is no price for {_place(mode, usage.region)} at {said(usage.ts)} UTC. "
         f"There is one: {'; '.join(periods)}."
     )
 
@@ -94,7 +97,7 @@ def _place(mode: str, region: str | None) -> str:
 
 
 def period(row: PriceRow) -> str:
-    """``from 2026-03-13 on``, ``before 2026-03-13``, ``from 2025-12-02 to before 2026-03-13``, ``undated``."""
+    """``from 2025-12-02 to before 2026-03-13``, one of the two, or ``undated``."""
     start = row.effective_from and moment(row.effective_from)
     end = row.effective_to and moment(row.effective_to)
     if start and end:

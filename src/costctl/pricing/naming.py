@@ -10,20 +10,25 @@ from costctl.pricing.book import PriceBook
 
 def naming(book: PriceBook, provider: str | None, model: str) -> Iterator[str]:
     """Sentences: which model of the book these names are, and by which rule; where none, what is near."""
-    called = f"{provider}/{model}" if provider else model
+    called = book_name(provider, model)
     alias = book.alias(provider, model)
     if alias is not None:
-        target = f"{alias.provider}/{alias.model}" if alias.provider else alias.model
+        target = book_name(alias.provider or provider, alias.model)
         yield f"{called} means {target} ({alias.scope.where})."
+        called = target
     match = book.resolve(provider, model)
     if match is None:
         found = near(book, provider, model)
         yield f"No price book knows {called}." + (f" Near: {', '.join(found)}." if found else "")
         return
-    name = f"{match.provider}/{match.model}".removeprefix("/")
-    yield f"{called} is {name} by the rule: {match.rule}."
+    yield f"{called} is {book_name(match.provider, match.model)} by the rule: {match.rule}."
     if match.borrowed:
         yield f"{match.provider} is not the provider stated: of its prices only the standard ones are taken."
+
+
+def book_name(provider: str | None, model: str) -> str:
+    """``openai/gpt-4o``; the model alone where there is no provider."""
+    return f"{provider}/{model}" if provider else model
 
 
 def near(book: PriceBook, provider: str | None, model: str, most: int = 5) -> list[str]:
@@ -31,7 +36,7 @@ def near(book: PriceBook, provider: str | None, model: str, most: int = 5) -> li
     by_name: dict[str, str] = {}
     for each in book.models(provider):
         for name in each.names:
-            by_name.setdefault(name, f"{each.provider}/{each.model}".removeprefix("/"))
+            by_name.setdefault(name, book_name(each.provider, each.model))
     wanted = model.lower()
     alike = difflib.get_close_matches(wanted, by_name, n=3 * most)
     alike += [name for name in by_name if wanted and wanted in name]

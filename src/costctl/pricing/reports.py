@@ -8,14 +8,15 @@ from decimal import Decimal
 
 from costctl.money import usd
 from costctl.pricing.book import PriceBook
-from costctl.pricing.naming import naming, near
+from costctl.pricing.naming import book_name, naming, near
 from costctl.pricing.price import Usage, row_of
 from costctl.pricing.rows import ANCESTORS, DAY_SECONDS, NO_TIER, TOKEN_PRICES, PriceRow
 from costctl.records import FREE_UNITS
 from costctl.report import Cell, Column, Report
 
 MILLION = 10**6
-PER_MILLION = "USD/Mtok"
+PER_MILLION = "USD/million"
+"""The unit of a price: it is shown with all its digits."""
 
 
 def listed(
@@ -41,7 +42,7 @@ def listed(
         for row in (model.rows if all_rows else [row_of(model.rows, Usage(now))])
         if row is not None
     ]
-    notes = [] if all_rows else [f"Standard prices at {moment(now)} UTC; --all shows every price."]
+    notes = [] if all_rows else [f"Standard prices at {said(now)} UTC; --all shows every price."]
     if not rows:
         found = near(book, provider, containing or "")
         notes = ["No model is named so." + (f" Near: {', '.join(found)}." if found else "")]
@@ -68,7 +69,7 @@ def shown(book: PriceBook, model: str, *, provider: str | None = None) -> Report
     notes = list(naming(book, provider, model))
     if match is not None and not rows:
         notes.append("The price book knows the model, but no price of it.")
-    name = f"{match.provider}/{match.model}".removeprefix("/") if match else model
+    name = book_name(match.provider, match.model) if match else model
     return Report(
         command="prices show",
         title=f"Prices of {name}, USD per million tokens",
@@ -91,11 +92,15 @@ def columns(narrow: Iterable[str] = (), wide: Iterable[str] = ()) -> tuple[Colum
     """The columns of both reports, always these and in this order; ``narrow`` and ``wide`` say which a table
     shows at any width, and which only where it has room.
 
-    provider, model: the price book's names · mode · region: null, none stated · above: the tier's threshold in
-    tokens of the whole prompt, null in the base tier · hours: of the UTC day, null all day · input, cache_read,
-    cache_write_5m, cache_write_1h, output, reasoning: USD per million tokens, null without a price · request:
-    USD each · units: rare units that have prices of their own, as text · from, to: ISO 8601 in UTC, half-open,
-    null unbounded · source.
+    - provider, model: the price book's names; of an entry of yours without a provider, provider is null
+    - mode; region: null where none is stated
+    - above: the tier's threshold in tokens of the whole prompt, null in the base tier
+    - hours: of the UTC day, null for all of it
+    - input, output, cache_read, cache_write_5m, cache_write_1h, reasoning: USD per million tokens, null
+      without a price
+    - request: USD each; units: the rare units that have prices of their own, as text
+    - from, to: ISO 8601 in UTC, half-open, null where unbounded
+    - source: where the prices are from
     """
     extra = {"mode", "region", "above", "hours", "to", "reasoning", "request", "units", "source"}
     hidden = (extra - set(narrow)) | set(wide)
@@ -178,6 +183,11 @@ def price_of(unit: str, pico: int) -> Decimal:
 def moment(ts: datetime) -> str:
     """``2026-03-13``, with the time of day where it is not midnight."""
     return ts.date().isoformat() if ts.time() == time() else ts.isoformat()
+
+
+def said(ts: datetime) -> str:
+    """``2026-03-13 12:00``, for people, with as much of the time as there is."""
+    return ts.isoformat(" ", "auto" if ts.second or ts.microsecond else "minutes")
 
 
 def utc(at: datetime | None) -> datetime:

@@ -76,12 +76,14 @@ def display(column: Column, value: object, *, compact: bool = False) -> str:
 def money(pico: int, unit: str = "USD") -> str:
     """``$1,234.50``: cents, or two significant digits where a value under a cent is not zero (``$0.0003``).
 
-    Unit costs (``unit`` like ``USD/call``) under a dollar show four decimal places. Another currency's code
-    stands in place of the dollar sign.
+    Unit costs (``unit`` like ``USD/call``) under a dollar show four decimal places; a price (``USD/million``)
+    shows all it has, up to six. Another currency's code stands in place of the dollar sign.
     """
     currency, _, per = unit.partition("/")
     places = 2
-    if 0 < abs(pico) < _CENT:
+    if per == "million":
+        places = 6
+    elif 0 < abs(pico) < _CENT:
         places = 14 - len(str(abs(pico)))
     elif per and abs(pico) < 100 * _CENT:
         places = 4
