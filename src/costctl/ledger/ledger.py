@@ -89,7 +89,8 @@ class Ledger:
         The block commits its own transactions. Raises :class:`LedgerLocked`, :class:`LedgerError`.
         """
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with private():
+                self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise LedgerError(
                 f"cannot make the directory {self.path.parent}: {error.strerror}", file=self.path
@@ -175,8 +176,9 @@ class Ledger:
 
         while True:
             try:
+                # The prefix keeps DuckDB from showing a CSV or JSON file of that name as a database.
                 connection = duckdb.connect(
-                    str(self.path), read_only, _configuration(read_only, self.files.spill)
+                    f"duckdb:{self.path}", read_only, _configuration(read_only, self.files.spill)
                 )
                 break
             except duckdb.Error as error:
