@@ -41,8 +41,8 @@ def test_row_of_many_calls_counts_that_many_times(engine: DuckDBEngine) -> None:
 
 
 def test_percentile_is_the_nearest_rank(engine: DuckDBEngine) -> None:
-    # Of ten calls of 1 to 10 ms: the 50th percentile is the 5th, the 51st the 6th, and the 95th the 10th: 95 %
-    # of 10 is 9.5, and the 10th call is the first beyond it.
+    # Of ten calls of 1 to 10 ms: the 50th percentile is the 5th, the 51st the 6th, and the 95th the 10th: 95
+    # % of 10 is 9.5, and the 10th call is the first beyond it.
     ten = values(*(("a", value, 1) for value in range(1, 11)))
     found = {percent: percentiles(engine, ten, percent)["a"] for percent in (1, 50, 51, 95, 100)}
     assert found == {1: 1, 50: 5, 51: 6, 95: 10, 100: 10}

@@ -154,8 +154,8 @@ class Ledger:
             return
         checkpoint.restore(self.files)
         self.say(
-            f"the last checkpoint of {self.path} was cut short: its copy and log are used instead, nothing is "
-            f"lost (the unreadable file is kept as {self.files.damaged.name})"
+            f"the last checkpoint of {self.path} was cut short: its copy and log are used instead, nothing "
+            f"is lost (the unreadable file is kept as {self.files.damaged.name})"
         )
 
     def _is_sound(self, patience: Patience) -> bool:
@@ -195,7 +195,7 @@ class Ledger:
         if "Corrupt WAL" in message:
             return LedgerError(
                 f"the ledger's log {self.files.log} is damaged: {message}",
-                hint="move it away: the ledger is then as at its last checkpoint; ingest what came later again",
+                hint="move it away: the ledger is then as at its last checkpoint; ingest later files again",
                 file=self.path,
             )
         if _is_corruption(message):
