@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from costctl.cli.session import LEDGER, OUTPUT, PRICES, CommandError, Session, command
+from costctl.cli.values import instant, pairs
 from costctl.config import SettingError, SourceEntry
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ def ingest(
             user=user,
             agent=agent,
             billing=billing,
-            tags=_tags(tags or ()),
+            tags=pairs("--tag", tags or (), "env=prod"),
             time=time,
             zone=assume_tz,
         )
@@ -260,7 +260,7 @@ def checked(given: Given) -> Given:
     from dataclasses import replace
 
     from costctl.formats import FORMATS
-    from costctl.periods import instant_of, zone
+    from costctl.periods import zone
     from costctl.records import BILLINGS
 
     if given.format and given.format not in FORMATS:
@@ -273,20 +273,6 @@ def checked(given: Given) -> Given:
         raise SettingError(f"--billing: {given.billing!r} is none", f"use one of {', '.join(BILLINGS)}")
     local = zone(given.zone or "UTC")
     if given.time:
-        try:
-            moment = datetime.fromisoformat(given.time)
-        except ValueError:
-            raise SettingError(f"--time: {given.time!r} is no time", "as in 2024-10-01T12:00Z") from None
-        instant = instant_of(moment, local) if moment.tzinfo is None else moment
-        given = replace(given, time=instant.astimezone(UTC).isoformat())
+        moment = instant("--time", given.time, local)
+        given = replace(given, time=moment.astimezone(UTC).isoformat())
     return replace(given, zone=local.key) if given.zone else given
-
-
-def _tags(texts: list[str] | tuple[()]) -> Mapping[str, str]:
-    tags: dict[str, str] = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not (key and equals and value):
-            raise SettingError(f"--tag: {text!r} is no tag", "as in --tag env=prod")
-        tags[key] = value
-    return tags

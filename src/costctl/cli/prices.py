@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
 from costctl.cli.help import Group
-from costctl.cli.session import LEDGER, OUTPUT, PRICES, Session, command
+from costctl.cli.session import LEDGER, NOW, OUTPUT, PRICES, Session, command
+from costctl.cli.values import count, instant, pairs
 
 app = typer.Typer()
 
@@ -17,9 +20,183 @@ app.add_typer(
     name="prices",
     help="Look up what models cost, and how a price comes about.",
     epilog="""
+costctl prices list --provider anthropic
+costctl prices show claude-sonnet-4-5
+costctl prices explain claude-sonnet-4-5 --input 12000 --output 800 --cache-read 50000
 costctl prices check
 """,
 )
+
+CALL = "The call"
+
+Provider = Annotated[
+    str | None, typer.Option("--provider", metavar="NAME", help="As calls name it: anthropic, openai.")
+]
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model as calls name it.")]
+At = Annotated[
+    str | None,
+    typer.Option("--at", metavar="TIME", help="The prices of this time: 2024-10-01T12:00Z. Default: now."),
+]
+Containing = Annotated[
+    str | None, typer.Argument(metavar="TEXT", help="Only models whose name contains this.")
+]
+All = Annotated[bool, typer.Option("--all", help="Every price: all modes, regions, tiers, hours and dates.")]
+
+
+@command(
+    prices,
+    "list",
+    NOW,
+    OUTPUT,
+    PRICES,
+    examples="""
+costctl prices list opus
+costctl prices list --provider openai --at 2024-10-01
+costctl prices list --all --out prices.csv
+""",
+)
+def list_(
+    session: Session,
+    containing: Containing = None,
+    provider: Provider = None,
+    at: At = None,
+    all_: All = False,
+) -> None:
+    """List models with their prices, per million tokens.
+
+    Unless --all is given: the standard price, for prompts of the base tier.
+    """
+    from costctl.pricing.reports import listed
+
+    session.show(
+        listed(
+            session.book, provider=provider, containing=containing, at=_instant(session, at), all_rows=all_
+        )
+    )
+
+
+@command(
+    prices,
+    "show",
+    OUTPUT,
+    PRICES,
+    examples="costctl prices show claude-sonnet-4-5\ncostctl prices show gpt-5 --provider openai",
+)
+def show(session: Session, model: Model, provider: Provider = None) -> None:
+    """Show every price of a model, with the dates for which it holds and its source.
+
+    Exits with 1 where there is none.
+    """
+    from costctl.pricing.reports import shown
+
+    report = shown(session.book, model, provider=provider)
+    session.show(report)
+    if not report.rows:
+        raise typer.Exit(1)
+
+
+def _tokens(option: str, what: str) -> typer.models.OptionInfo:
+    found: typer.models.OptionInfo = typer.Option(
+        option, metavar="N", help=f"{what}.", rich_help_panel=CALL, show_default=False
+    )
+    return found
+
+
+Input = Annotated[
+    str, _tokens("--input", "Tokens of the prompt that are neither read from nor written to a cache")
+]
+Output = Annotated[str, _tokens("--output", "Tokens of the answer, its reasoning included")]
+CacheRead = Annotated[str, _tokens("--cache-read", "Tokens that are read from the cache")]
+CacheWrite = Annotated[str, _tokens("--cache-write", "Tokens that are written to the cache, for 5 minutes")]
+CacheWrite1h = Annotated[str, _tokens("--cache-write-1h", "Tokens that are written to the cache, for 1 hour")]
+Reasoning = Annotated[str, _tokens("--reasoning", "How many of the output's tokens are reasoning")]
+Units = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--unit",
+        metavar="NAME=N",
+        help="Another billed unit: web_search_requests=2. Repeatable.",
+        rich_help_panel=CALL,
+    ),
+]
+Mode = Annotated[
+    str | None,
+    typer.Option(
+        "--mode",
+        metavar="NAME",
+        help="standard, batch, flex, priority or fast. Default: standard.",
+        rich_help_panel=CALL,
+    ),
+]
+Region = Annotated[
+    str | None,
+    typer.Option(
+        "--region",
+        metavar="NAME",
+        help="The region, where it changes the price.",
+        rich_help_panel=CALL,
+    ),
+]
+
+
+@command(
+    prices,
+    "explain",
+    NOW,
+    OUTPUT,
+    PRICES,
+    examples="""
+costctl prices explain claude-sonnet-4-5 --input 12000 --output 800
+costctl prices explain claude-opus-4-20250514 --input 900 --cache-read 50000 --at 2024-10-15
+costctl prices explain gpt-5 --provider openai --mode batch --input 1000 --output 1000
+""",
+)
+def explain(
+    session: Session,
+    model: Model,
+    provider: Provider = None,
+    input_: Input = "0",
+    output: Output = "0",
+    cache_read: CacheRead = "0",
+    cache_write: CacheWrite = "0",
+    cache_write_1h: CacheWrite1h = "0",
+    reasoning: Reasoning = "0",
+    units: Units = None,
+    mode: Mode = None,
+    region: Region = None,
+    at: At = None,
+) -> None:
+    """Explain the price of one call, term by term, with the source and the dates of each price.
+
+    Exits with 1 where the call has no price.
+    """
+    from costctl.pricing.explain import explained
+    from costctl.pricing.price import Usage
+
+    usage = Usage(
+        ts=_instant(session, at).astimezone(UTC).replace(tzinfo=None),
+        mode=mode or "standard",
+        region=region,
+        input_tokens=count("--input", input_, 12000),
+        output_tokens=count("--output", output, 800),
+        cache_read_tokens=count("--cache-read", cache_read, 50000),
+        cache_write_5m_tokens=count("--cache-write", cache_write, 2000),
+        cache_write_1h_tokens=count("--cache-write-1h", cache_write_1h, 2000),
+        reasoning_tokens=count("--reasoning", reasoning, 500),
+        other_units={
+            name: count("--unit", number, 2)
+            for name, number in pairs("--unit", units or (), "web_search_requests=2").items()
+        },
+    )
+    report = explained(session.book, model, usage, provider=provider)
+    session.show(report)
+    if not report.complete:
+        raise typer.Exit(1)
+
+
+def _instant(session: Session, at: str | None) -> datetime:
+    """``--at``, where a time without an offset is UTC, as the prices' dates are; else now."""
+    return session.now.replace(microsecond=0) if at is None else instant("--at", at, ZoneInfo("UTC"))
 
 
 @command(prices, "check", OUTPUT, LEDGER, examples="costctl prices check\ncostctl prices check --format json")

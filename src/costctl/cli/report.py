@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import sys
-from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from costctl.cli.session import FILTER, LEDGER, MONTH, OUTPUT, PERIOD, Session, command
+from costctl.cli.values import amount, count
 
 if TYPE_CHECKING:
     from costctl.report import Report
@@ -66,9 +65,6 @@ ROOM_FOR_ALL = 160
 """Columns of a terminal below which a table does not show every figure."""
 
 
-_AMOUNT = re.compile(r"\d{1,15}(\.\d{1,12})?", re.ASCII)
-
-
 @command(
     app,
     "report",
@@ -107,7 +103,7 @@ def report(
         where=session.filters,
         columns=_names(columns),
         omit=() if _has_room(session) else (analysis.P95,),
-        top=_count("--top", top),
+        top=None if top is None else count("--top", top),
         sort=sort,
         pivot=pivot,
     )
@@ -152,7 +148,7 @@ def bill(session: Session, budget: Budget = None) -> None:
         zone=session.settings.zone,
         now=session.now,
         where=session.filters,
-        budget=_amount("--budget", budget),
+        budget=None if budget is None else amount("--budget", budget),
     )
     session.show(answer)
     if not answer.calls:
@@ -170,26 +166,6 @@ def _has_room(session: Session) -> bool:
 
 def _names(text: str | None) -> list[str] | None:
     return None if text is None else [name.strip() for name in text.split(",")]
-
-
-def _count(option: str, text: str | None) -> int | None:
-    from costctl.analysis import QuestionError
-
-    if text is None:
-        return None
-    if not text.isascii() or not text.isdecimal():
-        raise QuestionError(f"{option} {text!r} is not a number of rows", f"as in {option} 10")
-    return int(text)
-
-
-def _amount(option: str, text: str | None) -> Decimal | None:
-    from costctl.analysis import QuestionError
-
-    if text is None:
-        return None
-    if not _AMOUNT.fullmatch(text):
-        raise QuestionError(f"{option} {text!r} is not an amount in USD", f"as in {option} 50000")
-    return Decimal(text)
 
 
 def _say_where_calls_are(session: Session, answer: Report) -> None:

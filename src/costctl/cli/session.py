@@ -37,6 +37,7 @@ PERIOD: Options = {
     "tz": options.Tz,
     "now": options.Now,
 }
+NOW: Options = {"now": options.Now}
 MONTH: Options = {name: PERIOD[name] for name in ("month", "tz", "now")}
 ZONE: Options = {"tz": options.Tz}
 FILTER: Options = {"where": options.Where}
@@ -109,17 +110,13 @@ class Session:
 
     @cached_property
     def now(self) -> datetime:
-        """``--now``, else the clock's. Raises :class:`costctl.periods.PeriodError`."""
+        """``--now``, else the clock's. Raises :class:`costctl.config.SettingError`."""
         given = self.given.get("now")
         if given is None:
             return datetime.now(UTC)
-        from costctl.periods import PeriodError, instant_of
+        from costctl.cli.values import instant
 
-        try:
-            now = datetime.fromisoformat(given)
-        except ValueError:
-            raise PeriodError(f"--now {given!r} is not a time", "as in 2024-11-01T09:00") from None
-        return instant_of(now, self.settings.zone) if now.tzinfo is None else now
+        return instant("--now", given, self.settings.zone)
 
     @property
     def period(self) -> Period:
