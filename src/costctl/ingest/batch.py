@@ -100,12 +100,18 @@ def add(
 
     price_unpriced(connection, book)
 
+    connection.execute(
+        "DELETE FROM rejects WHERE source_id IN (SELECT unnest(CAST($whole AS INTEGER[])))",
+        {"whole": [ids[task.file.name] for task in tasks if task.reading and not task.reading.start]},
+    )
+    noted = []
     for task in tasks:
         source_id = ids[task.file.name]
-        _note_source(
-            connection, task, source_id, read.get(source_id), bad.get(source_id, 0), equal, tally, keep_raw
-        )
+        reasons = _note_rejects(connection, task, source_id, bad.get(source_id, 0), keep_raw)
+        tally.rejected += reasons
+        noted.append(_noted(task, source_id, read.get(source_id), reasons.total(), equal.get(source_id, 0)))
         _discard(task.reading)
+    save(connection, noted)
     _count_rows(connection, last, tally)
     return tally
 
@@ -153,40 +159,43 @@ def _rows_by_source(connection: DuckDBPyConnection, last: int) -> dict[int, _Spa
     }
 
 
-def _note_source(
-    connection: DuckDBPyConnection,
-    task: Task,
-    source_id: int,
-    read: _Span | None,
-    bad_rows: int,
-    equal: dict[int, int],
-    tally: Tally,
-    keep_raw: bool,
-) -> None:
-    """Write down what is known of the file now, and its bad lines."""
+def _note_rejects(
+    connection: DuckDBPyConnection, task: Task, source_id: int, bad_rows: int, keep_raw: bool
+) -> Counter[str]:
+    """Write down the bad lines of a file, where it has some; how many of each reason."""
+    assert task.reading is not None
+    if not bad_rows and not task.reading.faults:
+        return Counter()
+    given = task.file.given
+    found = rejected.rejects(connection, task.format, source_id, task.reading, given, bad_rows > 0)
+    return rejected.save(connection, source_id, found, keep_raw)
+
+
+def _noted(task: Task, source_id: int, read: _Span | None, rejects: int, equal_lines: int) -> Source:
+    """What is known of a file now; of one whose tail was read, together with what was known before."""
     reading, file = task.reading, task.file
     assert reading is not None
-    tail_of = task.known if reading.start else None
-    if tail_of is None:
-        connection.execute("DELETE FROM rejects WHERE source_id = ?", [source_id])
-    found = rejected.rejects(connection, task.format, source_id, reading, file.given, bad_rows > 0)
-    reasons = rejected.save(connection, source_id, found, keep_raw)
-    tally.rejected += reasons
     rows, first, final = read or (0, None, None)
-    before = tail_of or Source(0, "", "", "", 0, 0, 0, 0, 0, "", "")
-    now = described(
-        file.path, file.name, source_id, task.format.name, file.given, reading.read_to, file.status
-    )
-    save(
-        connection,
-        replace(
-            now,
-            rows=before.rows + rows,
-            rejected=before.rejected + reasons.total(),
-            equal_lines=before.equal_lines + equal.get(source_id, 0),
-            first_us=min((us for us in (before.first_us, first) if us is not None), default=None),
-            last_us=max((us for us in (before.last_us, final) if us is not None), default=None),
+    now = replace(
+        described(
+            file.path, file.name, source_id, task.format.name, file.given, reading.read_to, file.status
         ),
+        rows=rows,
+        rejected=rejects,
+        equal_lines=equal_lines,
+        first_us=first,
+        last_us=final,
+    )
+    before = task.known
+    if not reading.start or before is None:
+        return now
+    return replace(
+        now,
+        rows=before.rows + rows,
+        rejected=before.rejected + rejects,
+        equal_lines=before.equal_lines + equal_lines,
+        first_us=min((us for us in (before.first_us, first) if us is not None), default=None),
+        last_us=max((us for us in (before.last_us, final) if us is not None), default=None),
     )
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import asdict, astuple, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -43,15 +43,24 @@ class Given:
         return cls(**json.loads(text))
 
 
-def save(connection: DuckDBPyConnection, source: Source) -> None:
-    """Write ``source`` in place of the row of its id."""
-    connection.execute("DELETE FROM sources WHERE source_id = ?", [source.source_id])
-    connection.execute(
-        """INSERT INTO sources
-        SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, make_timestamp(CAST(? AS BIGINT)),
-            make_timestamp(CAST(? AS BIGINT)), make_timestamp(epoch_us(now()))""",
-        list(astuple(source)),
-    )
+def save(connection: DuckDBPyConnection, sources: Sequence[Source]) -> None:
+    """Write ``sources`` in place of the rows of their ids."""
+    bound = {each.name: [getattr(source, each.name) for source in sources] for each in fields(Source)}
+    connection.execute(_DELETE, {"source_id": bound["source_id"]})
+    connection.execute(_INSERT, bound)
+
+
+_TEXTS = ("path", "format", "given", "head", "tail")
+_VALUES = ", ".join(
+    f"unnest(CAST(${each.name} AS {'VARCHAR' if each.name in _TEXTS else 'BIGINT'}[])) AS {each.name}"
+    for each in fields(Source)
+)
+_DELETE = "DELETE FROM sources WHERE source_id IN (SELECT unnest(CAST($source_id AS INTEGER[])))"
+_INSERT = f"""
+INSERT INTO sources
+SELECT * EXCLUDE (first_us, last_us), make_timestamp(first_us), make_timestamp(last_us), make_timestamp(epoch_us(now()))
+FROM (SELECT {_VALUES})
+"""
 
 
 def change(path: Path, known: Source | None, given: Given, full: bool) -> Change:
