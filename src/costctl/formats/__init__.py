@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from costctl.formats import anthropic_messages, call_log, claude_code, openai
-from costctl.formats.format import CANONICAL, Format
+from costctl.formats.format import CANONICAL, UNREADABLE, Format
 from costctl.formats.sample import SAMPLE_BYTES, Sample, header, of_text
 
 __all__ = [
     "CANONICAL",
     "FORMATS",
     "SAMPLE_BYTES",
+    "UNREADABLE",
     "AmbiguousFile",
     "Format",
     "Sample",

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from costctl.formats.fields import Field, count, first_of
+from costctl.formats.fields import Fault, Field, count, first_of
 from costctl.formats.wrapper import struct
+from costctl.records import MAX_TOKENS
 
 USAGE = struct(
     {
@@ -32,9 +33,28 @@ USAGE = struct(
 
 MESSAGE = {"id": "VARCHAR", "type": "VARCHAR", "model": "VARCHAR", "usage": USAGE}
 
+_COUNTS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+_DETAILS = (
+    "cache_creation.ephemeral_5m_input_tokens", "cache_creation.ephemeral_1h_input_tokens",
+    "server_tool_use.web_search_requests", "service_tier", "speed", "inference_geo",
+)  # fmt: skip
 
-def usage_fields(usage: Callable[[str], str]) -> tuple[Field, ...]:
-    """The counts of a usage object; ``usage`` gives SQL for a part of it by its path."""
+_Usage = Callable[[str], str]
+"""Gives SQL for a part of a usage object by its path."""
+
+
+def billed(usage: _Usage) -> str:
+    """SQL for whether a row states any count, and so is a call."""
+    return f"coalesce({', '.join(usage(part) for part in _COUNTS)}) IS NOT NULL"
+
+
+def content(usage: _Usage) -> tuple[str, ...]:
+    """What a usage object adds to the content of a line."""
+    return tuple(usage(part) for part in (*_COUNTS, *_DETAILS))
+
+
+def usage_fields(usage: _Usage) -> tuple[Field, ...]:
+    """What a usage object says."""
     geo = usage("inference_geo")
     return (
         count("input_tokens", usage("input_tokens"), required=True),
@@ -57,10 +77,15 @@ def usage_fields(usage: Callable[[str], str]) -> tuple[Field, ...]:
     )
 
 
+def _default_lifetime(total: str, five_minutes: str, one_hour: str) -> str:
+    """SQL for the cache writes at the default lifetime. A breakdown may fall short of its total (streamed
+    server tools): the rest is theirs."""
+    return f"greatest(coalesce({total}, 0) - coalesce({one_hour}, 0), coalesce({five_minutes}, 0))"
+
+
 USAGE_COLUMNS = {
-    # A breakdown may fall short of its total (streamed server tools): the rest has the default lifetime.
-    "cache_write_5m_tokens": "CASE WHEN coalesce(f_written, f_written_5m, f_written_1h) IS NOT NULL THEN "
-    "greatest(coalesce(f_written, 0) - coalesce(f_written_1h, 0), coalesce(f_written_5m, 0)) END",
+    "cache_write_5m_tokens": "CASE WHEN coalesce(f_written, f_written_5m, f_written_1h) IS NOT NULL "
+    f"THEN {_default_lifetime('f_written', 'f_written_5m', 'f_written_1h')} END",
     "cache_write_1h_tokens": "f_written_1h",
     "other_units": "CASE WHEN f_web_searches > 0 AND f_web_fetches > 0 "
     "THEN MAP {'web_fetch_requests': f_web_fetches, 'web_search_requests': f_web_searches} "
@@ -68,19 +93,21 @@ USAGE_COLUMNS = {
     "WHEN f_web_fetches > 0 THEN MAP {'web_fetch_requests': f_web_fetches} END",
     # The tier that served the call; "default" is what some gateways write for standard.
     "mode": "CASE WHEN f_speed = 'fast' THEN 'fast' "
-    "WHEN coalesce(f_service_tier, '') IN ('', 'default', 'standard') THEN 'standard' ELSE f_service_tier END",
+    "WHEN coalesce(f_service_tier, '') IN ('', 'default', 'standard') THEN 'standard' "
+    "ELSE f_service_tier END",
 }
 
 
 def provider(id: str, model: str) -> str:
     """SQL for who served a message: its id tells the clouds apart."""
     return (
-        f"CASE WHEN starts_with({id}, 'msg_bdrk_') THEN 'aws' WHEN starts_with({id}, 'msg_vrtx_') THEN 'google' "
+        f"CASE WHEN starts_with({id}, 'msg_bdrk_') THEN 'aws' "
+        f"WHEN starts_with({id}, 'msg_vrtx_') THEN 'google' "
         f"WHEN starts_with({id}, 'msg') OR starts_with({model}, 'claude') THEN 'anthropic' END"
     )
 
 
-def further_calls(usage: Callable[[str], str]) -> str:
+def further_calls(usage: _Usage) -> str:
     """SQL for the ``iterations`` of a message where they hold calls that its own counts leave out."""
     iterations = usage("iterations")
     return (
@@ -89,33 +116,73 @@ def further_calls(usage: Callable[[str], str]) -> str:
     )
 
 
-_ITEM = (
-    '[{"type": "VARCHAR", "model": "VARCHAR", "input_tokens": "BIGINT", "output_tokens": "BIGINT", '
-    '"cache_read_input_tokens": "BIGINT", "cache_creation_input_tokens": "BIGINT", '
-    '"cache_creation": {"ephemeral_1h_input_tokens": "BIGINT"}}]'
+_TYPES = (
+    '[{"type": "VARCHAR", "model": "VARCHAR", "input_tokens": "VARCHAR", "output_tokens": "VARCHAR", '
+    '"cache_read_input_tokens": "VARCHAR", "cache_creation_input_tokens": "VARCHAR", '
+    '"cache_creation": {"ephemeral_5m_input_tokens": "VARCHAR", "ephemeral_1h_input_tokens": "VARCHAR"}}]'
 )
+_ITEMS = f"TRY(from_json(extra, '{_TYPES}'))"
+_IS_CALL = "item.type IN ('advisor_message', 'compaction')"
+_NUMBERS = (
+    "item.input_tokens", "item.output_tokens", "item.cache_read_input_tokens",
+    "item.cache_creation_input_tokens", "item.cache_creation.ephemeral_5m_input_tokens",
+    "item.cache_creation.ephemeral_1h_input_tokens",
+)  # fmt: skip
+
+
+def _whole(number: str) -> str:
+    in_range = f"TRY_CAST({number} AS BIGINT) <= {MAX_TOKENS}"
+    return f"coalesce(regexp_full_match({number}, '[0-9]+') AND {in_range}, FALSE)"
+
+
+_SOUND = " AND ".join(
+    _whole(number) if number in _NUMBERS[:2] else f"({number} IS NULL OR {_whole(number)})"
+    for number in _NUMBERS
+)
+
+_UNSOUND = f"list_filter({_ITEMS}, lambda item: {_IS_CALL} AND NOT ({_SOUND}))"
+
+FURTHER_FAULT: Fault = (
+    f"extra IS NOT NULL AND coalesce(len({_UNSOUND}) > 0, TRUE)",
+    "iterations: tokens that are no whole numbers",
+)
+
+
+def _number(name: str) -> str:
+    return f"TRY_CAST(item.{name} AS BIGINT)"
+
+
+_WRITES = [
+    _number(name)
+    for name in (
+        "cache_creation_input_tokens",
+        "cache_creation.ephemeral_5m_input_tokens",
+        "cache_creation.ephemeral_1h_input_tokens",
+    )
+]
 
 FURTHER = f"""
 SELECT * REPLACE (
-    extra_id || ':' || kind || ':' || (row_number() OVER (PARTITION BY source_id, line_key, kind ORDER BY place) - 1) AS extra_id,
+    extra_id || ':' || kind || ':'
+        || (row_number() OVER (PARTITION BY line_key, kind ORDER BY place) - 1) AS extra_id,
     CAST(NULL AS VARCHAR) AS extra,
     {first_of("item.model", "model")} AS model,
-    item.input_tokens AS input_tokens,
-    item.output_tokens AS output_tokens,
-    item.cache_read_input_tokens AS cache_read_tokens,
-    coalesce(item.cache_creation_input_tokens, 0) - coalesce(item.cache_creation.ephemeral_1h_input_tokens, 0)
-        AS cache_write_5m_tokens,
-    item.cache_creation.ephemeral_1h_input_tokens AS cache_write_1h_tokens,
+    {_number("input_tokens")} AS input_tokens,
+    {_number("output_tokens")} AS output_tokens,
+    {_number("cache_read_input_tokens")} AS cache_read_tokens,
+    {_default_lifetime(*_WRITES)} AS cache_write_5m_tokens,
+    {_WRITES[2]} AS cache_write_1h_tokens,
     CAST(NULL AS BIGINT) AS reasoning_tokens,
     CAST(NULL AS MAP(VARCHAR, BIGINT)) AS other_units,
+    CAST(NULL AS BIGINT) AS latency_ms,
     CAST(NULL AS BIGINT) AS reported_cost_pico
 ) EXCLUDE (item, kind, place, line_key)
 FROM (
     SELECT staged.*, staged.rowid AS line_key, item, place,
         CASE item.type WHEN 'advisor_message' THEN 'advisor' ELSE item.type END AS kind
-    FROM staged, unnest(from_json(extra, '{_ITEM}')) WITH ORDINALITY AS items(item, place)
-    WHERE extra IS NOT NULL AND item.type IN ('advisor_message', 'compaction')
+    FROM staged, unnest({_ITEMS}) WITH ORDINALITY AS items(item, place)
+    WHERE extra IS NOT NULL AND reason IS NULL AND {_IS_CALL}
 )
-"""
+"""  # noqa: S608 (constants of this module)
 """Rows for the advisor's and the compaction's own calls: they are billed beside the message's counts, under
 their own model or the message's. ``message`` and ``fallback_message`` items are in the counts already."""

@@ -15,18 +15,21 @@ from costctl.formats.identity import response_id
 from costctl.formats.sample import Sample
 from costctl.formats.wrapper import either, struct
 
+_TIME = first_of("timestamp", "given_time")
+
 
 def _is_message(value: Any) -> bool:
+    # The counts may stand behind a text that is longer than the sample.
     return (
         isinstance(value, Mapping)
         and value.get("type") == "message"
-        and isinstance(value.get("usage"), Mapping)
+        and (value.get("role") == "assistant" or isinstance(value.get("usage"), Mapping))
     )
 
 
 def _claims(sample: Sample) -> str:
-    if any(_is_message(line.get("response", line)) for line in sample.objects):
-        return 'has type "message" and usage'
+    if any(_is_message(wrapper.wrapped(line)) for line in sample.objects):
+        return "is a message of an assistant's"
     return ""
 
 
@@ -34,8 +37,7 @@ def _usage(part: str) -> str:
     return either(f"usage.{part}")
 
 
-_UNREADABLE = "(timestamp IS NULL AND id IS NULL AND type IS NULL AND usage IS NULL AND response IS NULL)"
-_BILLED = f"coalesce({_usage('input_tokens')}, {_usage('output_tokens')}) IS NOT NULL"
+_ID, _MODEL = either("id"), either("model")
 
 FORMAT = Format(
     name="anthropic-messages",
@@ -43,23 +45,22 @@ FORMAT = Format(
     shapes=("jsonl",),
     claims=_claims,
     raw={**anthropic.MESSAGE, "response": struct(anthropic.MESSAGE), **wrapper.LABELS},
-    calls=f"{_UNREADABLE} OR {_BILLED}",
+    calls=anthropic.billed(_usage),
     fields=(
-        Field("unreadable", "TRUE", ((_UNREADABLE, "unreadable"),)),
-        moment("ts", first_of("timestamp", "given_time"), said="timestamp"),
-        text("model", either("model"), required=True),
-        Field("provider", f"coalesce(provider, {anthropic.provider(either('id'), either('model'))})"),
+        moment(_TIME, said="timestamp"),
+        text("model", _MODEL, required=True),
+        Field("provider", f"coalesce(nullif(provider, ''), {anthropic.provider(_ID, _MODEL)})"),
         *wrapper.fields(),
         *anthropic.usage_fields(_usage),
     ),
-    columns={**anthropic.USAGE_COLUMNS, "billing": "'metered'"},
-    id=response_id(either("id"), "anthropic"),
-    content=("timestamp", either("model"), _usage("input_tokens"), _usage("output_tokens"),
-             _usage("cache_read_input_tokens"), _usage("cache_creation_input_tokens"), "user_id", '"user"'),
+    columns={**anthropic.USAGE_COLUMNS, "billing": "'metered'", "success": wrapper.SUCCESS},
+    faults=(anthropic.FURTHER_FAULT,),
+    id=response_id(_ID, "anthropic"),
+    content=(_MODEL, *anthropic.content(_usage), *wrapper.CONTENT),
     repeats=True,
     extra=anthropic.further_calls(_usage),
     further=anthropic.FURTHER,
-)  # fmt: skip
+)
 
 
 def _batch_claims(sample: Sample) -> str:
@@ -74,7 +75,7 @@ def _of_result(part: str) -> str:
     return f"result.message.usage.{part}"
 
 
-_NO_RESULT = "(custom_id IS NULL AND result IS NULL)"
+_RESULT_ID, _RESULT_MODEL = "result.message.id", "result.message.model"
 
 BATCH = Format(
     name="anthropic-batch",
@@ -87,23 +88,25 @@ BATCH = Format(
         **wrapper.LABELS,
     },
     # Only what succeeded is billed.
-    calls=f"{_NO_RESULT} OR result.type = 'succeeded'",
+    calls="coalesce(result.type = 'succeeded', FALSE)",
     fields=(
-        Field("unreadable", "TRUE", ((_NO_RESULT, "unreadable"),)),
-        moment("ts", first_of("timestamp", "given_time"), said="timestamp"),
-        text("model", "result.message.model", required=True),
-        Field("provider", anthropic.provider("result.message.id", "result.message.model")),
+        moment(_TIME, said="timestamp"),
+        text("model", _RESULT_MODEL, required=True),
+        Field("provider", f"coalesce(nullif(provider, ''), {anthropic.provider(_RESULT_ID, _RESULT_MODEL)})"),
         *wrapper.fields(),
         *anthropic.usage_fields(_of_result),
     ),
     # Older files say service_tier "standard": the file itself says that it was a batch.
-    columns={**anthropic.USAGE_COLUMNS, "mode": "'batch'", "billing": "'metered'"},
-    id=response_id("result.message.id", "anthropic"),
-    content=(
-        "custom_id",
-        "timestamp",
-        "result.message.model",
-        _of_result("input_tokens"),
-        _of_result("output_tokens"),
-    ),
+    columns={
+        **anthropic.USAGE_COLUMNS,
+        "mode": "'batch'",
+        "billing": "'metered'",
+        "success": wrapper.SUCCESS,
+    },
+    faults=(anthropic.FURTHER_FAULT,),
+    id=response_id(_RESULT_ID, "anthropic"),
+    content=("custom_id", _RESULT_MODEL, *anthropic.content(_of_result), *wrapper.CONTENT),
+    repeats=True,
+    extra=anthropic.further_calls(_of_result),
+    further=anthropic.FURTHER,
 )

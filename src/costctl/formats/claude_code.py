@@ -2,13 +2,19 @@
 
 One response is written as several lines (one a content block, its output tokens growing) and copied into
 resumed, forked and background sessions, so a call's identity is its message's id in the whole ledger and the
-most complete line stays, whole. Only lines with a ``usage`` bill.
+most complete line stays, whole. Only lines with a ``usage`` bill. The line of a run's result sums up its
+messages and is no call.
+
+Facts: ccusage, codeburn and agentsview, and the issues that docs/formats.md names.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from costctl.formats import anthropic
-from costctl.formats.fields import Field, dollars, first_of, moment, text
+from costctl.formats.fields import Field, dollars, first_of, label, moment, text
 from costctl.formats.format import Format
 from costctl.formats.identity import response_id
 from costctl.formats.sample import Sample
@@ -28,19 +34,24 @@ _LINE_TYPES = frozenset(
 )
 
 
+def _has_usage(message: Any) -> bool:
+    return isinstance(message, Mapping) and isinstance(message.get("usage"), Mapping)
+
+
 def _claims(sample: Sample) -> str:
     for line in sample.objects:
-        message = line.get("message")
-        if (
-            "sessionId" in line
-            and ("uuid" in line or "parentUuid" in line)
-            and line.get("type") in _LINE_TYPES
-        ):
+        kind = line.get("type")
+        if kind in _LINE_TYPES and "sessionId" in line and ("uuid" in line or "parentUuid" in line):
             return "has sessionId, uuid and a transcript's type"
-        if isinstance(message, dict) and isinstance(message.get("usage"), dict) and "response" not in line:
+        # Older transcripts, and those that others have shortened. An event of a stream has another type.
+        if _has_usage(line.get("message")) and (
+            kind == "assistant" or (kind is None and "sessionId" in line)
+        ):
             return "has message.usage"
-        if line.get("type") in ("user", "assistant", "summary") and ("message" in line or "leafUuid" in line):
+        if kind in ("user", "assistant") and isinstance(line.get("message"), Mapping):
             return "has a transcript's type and a message"
+        if kind == "summary" and "leafUuid" in line:
+            return "has a summary's leafUuid"
     return ""
 
 
@@ -56,32 +67,36 @@ _PROGRESS = struct(
         )
     }
 )
+# Before version 1 the counts stood beside the message.
+_FLAT = {
+    "input_tokens": "inputTokens",
+    "output_tokens": "outputTokens",
+    "cache_read_input_tokens": "cacheReadInputTokens",
+    "cache_creation_input_tokens": "cacheCreationInputTokens",
+}
 
 
 def _of_message(path: str) -> str:
     return f"coalesce(message.{path}, data.message.message.{path})"
 
 
-_TOKENS = tuple(
-    f"coalesce(message.usage.{name}, data.message.message.usage.{name}, {flat})"
-    for name, flat in (("input_tokens", "inputTokens"), ("output_tokens", "outputTokens"))
-)
-_ID = _of_message("id")
-_MODEL = _of_message("model")
-_UNREADABLE = (
-    "(type IS NULL AND timestamp IS NULL AND message IS NULL AND sessionId IS NULL AND uuid IS NULL)"
-)
-
-
 def _usage(part: str) -> str:
-    flat = {"input_tokens": "inputTokens", "output_tokens": "outputTokens"}
-    flat |= {
-        "cache_read_input_tokens": "cacheReadInputTokens",
-        "cache_creation_input_tokens": "cacheCreationInputTokens",
-    }
-    older = f", {flat[part]}" if part in flat else ""
+    older = f", {_FLAT[part]}" if part in _FLAT else ""
     return f"coalesce(message.usage.{part}, data.message.message.usage.{part}{older})"
 
+
+_ID, _MODEL = _of_message("id"), _of_message("model")
+_TIME = first_of("data.message.timestamp", "timestamp", "given_time")
+# Stubs that Claude Code itself writes for an error or an interruption.
+_STUB = (
+    f"coalesce({_MODEL}, '') = '<synthetic>' "
+    f"AND coalesce({_usage('input_tokens')}, '0') = '0' AND coalesce({_usage('output_tokens')}, '0') = '0'"
+)
+_SIDECHAIN = "coalesce(isSidechain, data.message.isSidechain)"
+# A merge leaves out what is null.
+_TAGS = """CAST(json_merge_patch(
+    '{}', json_object('cwd', nullif(cwd, ''), 'git_branch', nullif(gitBranch, ''))
+) AS VARCHAR)"""
 
 FORMAT = Format(
     name="claude-code",
@@ -90,38 +105,42 @@ FORMAT = Format(
     claims=_claims,
     raw={
         **dict.fromkeys(
-            ("type", "timestamp", "sessionId", "uuid", "requestId", "cwd", "gitBranch", "isSidechain", "agentId",
-             "isApiErrorMessage", "costUSD", "inputTokens", "outputTokens", "cacheReadInputTokens",
-             "cacheCreationInputTokens"),
+            ("type", "timestamp", "sessionId", "session_id", "uuid", "requestId", "cwd", "gitBranch",
+             "isSidechain", "agentId", "isApiErrorMessage", "costUSD", *_FLAT.values()),
             "VARCHAR",
         ),
         "message": _MESSAGE,
         "data": _PROGRESS,
-    },  # fmt: skip
-    calls=f"""{_UNREADABLE} OR (
+    },
+    calls=f"""(
         coalesce(type, 'assistant') IN ('assistant', 'progress')
-        AND coalesce({", ".join(_TOKENS)}) IS NOT NULL
-        AND NOT (coalesce({_MODEL}, '') = '<synthetic>' AND {_TOKENS[0]} = '0' AND {_TOKENS[1]} = '0')
+        AND {anthropic.billed(_usage)}
+        AND NOT ({_STUB})
     )""",
     fields=(
-        Field("unreadable", "TRUE", ((_UNREADABLE, "unreadable"),)),
-        moment("ts", "coalesce(timestamp, data.message.timestamp, given_time)", said="timestamp"),
+        moment(_TIME, said="timestamp"),
         text("model", _MODEL, required=True),
         Field("provider", anthropic.provider(_ID, _MODEL)),
-        text("project", "cwd"),
-        text("session", "sessionId"),
-        text("agent", "agentId"),
-        Field("replay", "coalesce(isSidechain, data.message.isSidechain) = 'true'"),
-        Field("success", "CASE WHEN isApiErrorMessage = 'true' THEN FALSE END"),
-        Field("tags", "CASE WHEN gitBranch <> '' THEN CAST(json_object('git_branch', gitBranch) AS VARCHAR) END"),
+        # The last part of the path, of either system.
+        label("project", "regexp_extract(cwd, '([^/\\\\]+)[/\\\\]*$', 1)"),
+        label("session", "sessionId", "session_id"),
+        label("agent", "agentId"),
+        Field("replay", f"coalesce(type = 'progress' OR {_SIDECHAIN} = 'true', FALSE)"),
+        Field("success", "coalesce(isApiErrorMessage, 'false') <> 'true'"),
+        Field("tags", f"CASE WHEN cwd <> '' OR gitBranch <> '' THEN {_TAGS} END"),
         dollars("reported_cost_pico", "coalesce(costUSD, data.message.costUSD)", said="costUSD"),
         *anthropic.usage_fields(_usage),
     ),
-    columns=anthropic.USAGE_COLUMNS,
+    # A cloud meters. Whether Anthropic does, or a subscription pays, no line says.
+    columns={
+        **anthropic.USAGE_COLUMNS,
+        "billing": "CASE WHEN f_provider IN ('aws', 'google') THEN 'metered' ELSE 'unknown' END",
+    },
+    faults=(anthropic.FURTHER_FAULT,),
     # A line without a message id is known by its uuid, which copies keep.
     id=f"coalesce({response_id(_ID, 'anthropic')}, 'claude-code:' || nullif(uuid, ''))",
-    content=("timestamp", "sessionId", _MODEL, *_TOKENS, _usage("cache_read_input_tokens"),
-             _usage("cache_creation_input_tokens")),
+    content=("timestamp", "data.message.timestamp", "sessionId", "session_id", "agentId", "cwd", "gitBranch",
+             "isSidechain", "isApiErrorMessage", "costUSD", _MODEL, *anthropic.content(_usage)),
     repeats=True,
     extra=anthropic.further_calls(_usage),
     further=anthropic.FURTHER,

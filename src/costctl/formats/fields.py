@@ -1,13 +1,14 @@
 """SQL for one field of a raw row: its value, and what may be wrong with it.
 
 Everything arrives as text, because a typed column would turn 1.5 into 2, true into 1 and "ten" into NULL
-without a word. Each function returns a :class:`Field` whose faults are conditions over the raw row.
+without a word. An empty text counts as a missing one throughout.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from costctl.formats import secrets
 from costctl.records import MAX_TOKENS
 
 Fault = tuple[str, str]
@@ -16,113 +17,192 @@ Fault = tuple[str, str]
 EARLIEST, LATEST = "2000-01-01", "2100-01-01"
 """A call outside these years is a fault of its clock or of its unit."""
 
+_PICO = 10**12
+
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """``value`` is SQL over the raw row, NULL where the row does not say; later SQL knows it as ``name``."""
+    """``value`` is SQL over the raw row, NULL where the row does not say.
+
+    The rest is SQL over the raw row and the values of all fields, which it knows as ``f_`` and their names.
+    ``faults`` are what may be wrong. ``good`` is a cheaper test that no sound row fails: where it holds, no
+    fault does; "" where nothing can be wrong. ``kept`` is what goes on into the column of the field's name,
+    the value itself if "".
+    """
 
     name: str
     value: str
+    good: str = ""
     faults: tuple[Fault, ...] = ()
+    kept: str = ""
 
 
 def first_of(*texts: str) -> str:
     """SQL: the first of some texts that is not empty."""
-    return f"coalesce({', '.join(f'nullif({text}, {chr(39)}{chr(39)})' for text in texts)})"
+    given = [f"nullif({text}, '')" for text in texts]
+    return f"coalesce({', '.join(given)})" if len(given) > 1 else given[0]
 
 
 def text(name: str, *texts: str, required: bool = False) -> Field:
-    """A label: any text; an empty one is unknown."""
-    value = first_of(*texts)
-    return Field(name, value, ((f"{value} IS NULL", f"{name}: missing"),) if required else ())
+    """Any text."""
+    known = f"f_{name}"
+    if not required:
+        return Field(name, first_of(*texts))
+    return Field(name, first_of(*texts), f"{known} IS NOT NULL", ((f"{known} IS NULL", f"{name}: missing"),))
+
+
+def label(name: str, *texts: str) -> Field:
+    """A text that calls are grouped by; one that begins like a secret is kept as its end and a hash."""
+    return Field(name, first_of(*texts), kept=secrets.label(f"f_{name}"))
+
+
+def api_key(*texts: str) -> Field:
+    """The name or id of an API key; one that looks like the key itself is kept as its end and a hash."""
+    return Field("api_key", first_of(*texts), kept=secrets.api_key("f_api_key"))
 
 
 def count(
     name: str, raw: str, *, said: str = "", required: bool = False, least: int = 0, most: int = MAX_TOKENS
 ) -> Field:
-    """A whole number from ``least`` to ``most``; JSON may have it in quotes, never as 1.5, 1e3 or true."""
-    said = said or name
-    value = f"TRY_CAST({raw} AS BIGINT)"
-    # A number of more digits than a BIGINT holds is too large, not malformed.
-    digits = f"regexp_full_match({raw}, '[0-9]+')"
-    faults: list[Fault] = [(f"{raw} IS NULL", f"{said}: missing")] if required else []
-    faults += [
-        (f"{value} > {most} OR ({value} IS NULL AND {digits})", f"{said}: too large"),
-        (
-            f"{raw} IS NOT NULL AND CAST({value} AS VARCHAR) IS DISTINCT FROM {raw}",
-            f"{said}: not a whole number",
-        ),
-        (f"{value} < {least}", f"{said}: negative" if least == 0 else f"{said}: less than {least}"),
-    ]
-    return Field(name, value, tuple(faults))
-
-
-def moment(name: str, raw: str, *, said: str = "") -> Field:
-    """A time in ISO 8601, to the microsecond. One without a zone is in the session's zone."""
-    said = said or name
-    value = f"CASE WHEN {raw} LIKE '____-__-__%' THEN make_timestamp(epoch_us(TRY_CAST({raw} AS TIMESTAMPTZ))) END"
-    return Field(name, value, (*_missing_or_bad(raw, value, said), *_years(value, said)))
-
-
-def unix_time(name: str, raw: str, *, said: str = "") -> Field:
-    """A time in whole seconds since 1970, UTC."""
-    said = said or name
-    value = f"make_timestamp(TRY_CAST({raw} AS BIGINT) * 1000000)"
-    return Field(name, value, (*_missing_or_bad(raw, value, said), *_years(value, said)))
-
-
-def _missing_or_bad(raw: str, value: str, said: str) -> tuple[Fault, ...]:
-    return ((f"{raw} IS NULL", f"{said}: missing"), (f"{value} IS NULL", f"{said}: not a time"))
-
-
-def _years(value: str, said: str) -> tuple[Fault, ...]:
-    outside = f"{value} < TIMESTAMP '{EARLIEST}' OR {value} >= TIMESTAMP '{LATEST}'"
-    return ((outside, f"{said}: before 2000 or after 2099"),)
-
-
-def truth(name: str, raw: str) -> Field:
-    """true or false."""
-    value = f"CASE lower({raw}) WHEN 'true' THEN TRUE WHEN '1' THEN TRUE WHEN 'false' THEN FALSE WHEN '0' THEN FALSE END"
-    return Field(name, value, ((f"{raw} <> '' AND {value} IS NULL", f"{name}: not true or false"),))
-
-
-def milliseconds(name: str, raw: str, factor: int = 1) -> Field:
-    """A duration, which may have a fraction; ``factor`` is how many milliseconds its unit has."""
-    value = f"TRY_CAST(round(TRY_CAST(nullif({raw}, '') AS DOUBLE) * {factor}) AS BIGINT)"
+    """A whole number from ``least`` to ``most``; it may stand in quotes, or as 3.0 where a program has
+    written its whole numbers so, but not as 1.5 or true."""
+    known, said = f"f_{name}", said or name
+    sound = f"CAST({known} AS VARCHAR) = {raw} AND {known} BETWEEN {least} AND {most}"
+    too_small = "negative" if least == 0 else f"less than {least}"
     return Field(
         name,
-        value,
+        f"TRY_CAST({raw} AS BIGINT)",
+        sound if required else f"{raw} IS NULL OR ({sound})",
         (
-            (f"{raw} <> '' AND {value} IS NULL", f"{name}: not a number"),
-            (f"{value} < 0", f"{name}: negative"),
+            *(((f"{raw} IS NULL OR {raw} = ''", f"{said}: missing"),) if required else ()),
+            (
+                f"{raw} <> '' AND NOT regexp_full_match({raw}, '-?[0-9]+([.]0+)?')",
+                f"{said}: not a whole number",
+            ),
+            (f"{known} < {least} OR ({known} IS NULL AND starts_with({raw}, '-'))", f"{said}: {too_small}"),
+            # A number of more digits than a BIGINT holds.
+            (f"{known} > {most} OR ({known} IS NULL AND {raw} <> '')", f"{said}: too large"),
         ),
     )
 
 
-def dollars(name: str, raw: str, *, said: str = "") -> Field:
-    """An amount in USD, kept as whole pico-dollars."""
-    said = said or name
-    value = f"TRY_CAST(TRY_CAST(nullif({raw}, '') AS DECIMAL(38, 12)) * 1000000000000 AS BIGINT)"
-    return Field(name, value, ((f"{raw} <> '' AND {value} IS NULL", f"{said}: not an amount"),))
+def instant(raw: str) -> str:
+    """SQL for a time in ISO 8601, to the microsecond, UTC. One without a zone is in the session's zone.
+
+    A cast to TIMESTAMP would not do: it drops an offset without a word. The cast that minds it takes four
+    times as long for a text without one, of which most programs write one of three lengths.
+    """
+    plain = f"try_strptime({raw}, ['%Y-%m-%dT%H:%M:%S.%f', '%Y-%m-%dT%H:%M:%S'])"
+    is_plain = f"strlen({raw}) IN (19, 23, 26) AND current_setting('TimeZone') = 'UTC'"
+    zoned = f"make_timestamp(epoch_us(TRY_CAST({raw} AS TIMESTAMPTZ)))"
+    return f"coalesce(CASE WHEN {is_plain} THEN {plain} END, {zoned})"
 
 
-def json_object(name: str, raw: str) -> Field:
-    """A JSON object, kept as its text; an empty one is unknown."""
-    given = f"nullif(nullif({raw}, ''), '{{}}')"
+def unix(raw: str) -> str:
+    """SQL for a time in seconds since 1970."""
+    return f"make_timestamp(TRY_CAST(floor(TRY_CAST({raw} AS DOUBLE)) AS BIGINT) * 1000000)"
+
+
+def moment(raw: str, *, said: str, value: str = "") -> Field:
+    """When the call began: ``raw`` is its text, ``value`` its time if that is no :func:`instant`."""
     return Field(
-        name,
-        given,
+        "ts",
+        value or instant(raw),
+        f"f_ts >= TIMESTAMP '{EARLIEST}' AND f_ts < TIMESTAMP '{LATEST}'",
         (
+            (f"{raw} IS NULL", f"{said}: missing"),
+            ("f_ts IS NULL", f"{said}: not a time"),
             (
-                f"{given} IS NOT NULL AND NOT (starts_with({given}, '{{') AND json_valid({given}))",
-                f"{name}: not an object",
+                f"f_ts < TIMESTAMP '{EARLIEST}' OR f_ts >= TIMESTAMP '{LATEST}'",
+                f"{said}: before 2000 or after 2099",
             ),
         ),
     )
 
 
+def truth(name: str, raw: str) -> Field:
+    """true or false; also yes and no, t and f, 1 and 0, in any case."""
+    known = f"f_{name}"
+    return Field(
+        name,
+        f"TRY_CAST({raw} AS BOOLEAN)",
+        f"{raw} IS NULL OR {known} IS NOT NULL",
+        ((f"{raw} <> '' AND {known} IS NULL", f"{name}: not true or false"),),
+    )
+
+
+def milliseconds(name: str, raw: str) -> Field:
+    """A duration in milliseconds, rounded to whole ones."""
+    known = f"f_{name}"
+    return Field(
+        name,
+        f"TRY_CAST({raw} AS BIGINT)",
+        f"{raw} IS NULL OR {known} >= 0",
+        (
+            (f"{raw} <> '' AND {known} IS NULL", f"{name}: not a number"),
+            (f"{known} < 0", f"{name}: negative"),
+        ),
+    )
+
+
+def dollars(name: str, raw: str, *, said: str = "") -> Field:
+    """An amount in USD as whole pico-dollars; a fraction of one is rounded."""
+    known, said = f"f_{name}", said or name
+    amount = f"TRY(CAST(TRY_CAST({raw} AS DECIMAL(38, 12)) * {_PICO} AS BIGINT))"
+    return Field(
+        name,
+        f"CASE WHEN {raw} IS NOT NULL THEN {amount} END",
+        f"{raw} IS NULL OR {known} >= 0",
+        (
+            (f"{raw} <> '' AND {known} IS NULL", f"{said}: not an amount in USD"),
+            (f"{known} < 0", f"{said}: negative"),
+        ),
+    )
+
+
+def tags(raw: str) -> Field:
+    """Free labels: a JSON object, kept as its text; an empty one is unknown."""
+    is_object = f"starts_with({raw}, '{{') AND json_valid({raw})"
+    return Field(
+        "tags",
+        raw,
+        f"{raw} IS NULL OR ({is_object})",
+        ((f"{raw} <> '' AND NOT ({is_object})", "tags: not an object"),),
+        f"CASE WHEN {raw} NOT IN ('', '{{}}') THEN {raw} END",
+    )
+
+
+def units(name: str, raw: str) -> Field:
+    """A JSON object of whole numbers by the names of their units; a null one is not there."""
+    given = f"map_entries(TRY(from_json({raw}, '\"MAP(VARCHAR, VARCHAR)\"')))"
+    wrong = (
+        "entry.value IS NOT NULL AND (NOT regexp_full_match(entry.value, '[0-9]+([.]0+)?') "
+        f"OR coalesce(TRY_CAST(entry.value AS BIGINT), {MAX_TOKENS} + 1) > {MAX_TOKENS})"
+    )
+    counted = "{'key': entry.key, 'value': TRY_CAST(entry.value AS BIGINT)}"
+    known = f"list_filter({given}, lambda entry: entry.value IS NOT NULL)"
+    return Field(
+        name,
+        raw,
+        f"{raw} IS NULL",
+        (
+            (
+                f"{raw} <> '' AND coalesce(len(list_filter({given}, lambda entry: {wrong})) > 0, TRUE)",
+                f"{name}: not an object of whole numbers",
+            ),
+        ),
+        f"CASE WHEN {raw} <> '' AND len({known}) > 0 THEN "
+        f"map_from_entries(list_sort(list_transform({known}, lambda entry: {counted}))) END",
+    )
+
+
 def one_of(name: str, raw: str, values: tuple[str, ...], default: str) -> Field:
     """One of a few words; ``default`` where the row does not say."""
+    known = f"f_{name}"
     listed = ", ".join(f"'{value}'" for value in values)
-    value = f"coalesce(nullif({raw}, ''), '{default}')"
-    return Field(name, value, ((f"{value} NOT IN ({listed})", f"{name}: not one of {', '.join(values)}"),))
+    return Field(
+        name,
+        f"coalesce(nullif({raw}, ''), '{default}')",
+        f"{raw} IS NULL OR {known} IN ({listed})",
+        ((f"{known} NOT IN ({listed})", f"{name}: not one of {', '.join(values)}"),),
+    )

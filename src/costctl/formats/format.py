@@ -1,8 +1,8 @@
-"""What an input format is: how it is recognised, and the SELECT that turns its raw rows into canonical calls."""
+"""What an input format is: how it is recognised, and the SELECT that makes calls of its raw rows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from costctl.formats.fields import Fault, Field
@@ -20,6 +20,10 @@ CANONICAL: tuple[tuple[str, str], ...] = tuple(
 """Name and type of the columns that a format's SELECT yields, beside source_id, line, id, content, reason and
 extra. Tags are the text of a JSON object."""
 
+UNREADABLE = "unreadable"
+"""The reason of a row of which nothing was read, where rows may be no calls: the line is no JSON object, and
+ingest says what it is instead; or it is one without any of the format's names, and no call."""
+
 
 @dataclass(frozen=True, slots=True)
 class Format:
@@ -32,7 +36,8 @@ class Format:
     that is not there is the field of its own name, else NULL); ``faults`` are conditions over them.
     ``id`` is SQL over the raw row for the source's own id, in its name space; NULL where it has none.
     ``content`` are the raw row's parts that tell id-less rows apart, ``rarely`` those that few rows have, by
-    name. They are part of every such call's identity: ``content`` never changes, ``rarely`` may only grow at its end.
+    name. They are part of every such call's identity: ``content`` never changes, ``rarely`` may only grow at
+    its end.
     ``lines_stand_alone``: a file's tail may be read without its head.
     ``repeats``: a call is often told by several lines.
     ``extra`` is SQL over the raw row for text that tells of further calls; ``further`` is a SELECT that makes
@@ -57,39 +62,58 @@ class Format:
     further: str = ""
 
     def select(self) -> str:
-        """A SELECT over a relation ``raw`` (columns ``source_id``, ``line``, ``given_time`` and those of :attr:`raw`) that
-        yields source_id, line, id, content, reason, extra and the :data:`CANONICAL` columns, a row a call.
+        """A SELECT over a relation ``raw`` (columns ``source_id``, ``line``, ``given_time`` and those of
+        :attr:`raw`) that yields source_id, line, id, content, reason, extra and the :data:`CANONICAL`
+        columns, a row a call.
 
-        ``reason`` is NULL for a good row; for a bad one it is "FIELD: FAULT", and the rest has no meaning.
+        ``reason`` is NULL for a good row; for a bad one it is :data:`UNREADABLE` or "FIELD: FAULT", and the
+        rest has no meaning.
         """
-        fields = ",\n    ".join(f"{each.value} AS f_{each.name}" for each in self.fields)
-        row_fault = _case([fault for each in self.fields for fault in each.faults])
+        values = [f"{each.value} AS f_{each.name}" for each in self.fields]
+        columns = [f"{self._column(name, kind)} AS {name}" for name, kind in CANONICAL]
         return f"""SELECT
-    source_id, line, id, content, {_case(list(self.faults), "fault")} AS reason, extra,
-    {("," + chr(10) + "    ").join(f"{self._column(name, kind)} AS {name}" for name, kind in CANONICAL)}
+    source_id, line, own_id AS id, content, {self._reason()} AS reason, extra,
+    {_LINES.join(columns)}
 FROM (
     SELECT
-    source_id, line, {self.id} AS id, {self._content()} AS content, {self.extra or "CAST(NULL AS VARCHAR)"} AS extra,
-    {row_fault} AS fault,
-    {fields}
+    raw.*, {self.id} AS own_id, {self._content()} AS content, {self.extra or _NO_TEXT} AS extra,
+    {_LINES.join(values)}
     FROM raw
-    WHERE {self.calls}
-)"""
+    WHERE {self.calls if self.every_row_is_a_call else f"{self.calls} OR ({self._empty()})"}
+)"""  # noqa: S608 (constants of the formats)
+
+    @property
+    def every_row_is_a_call(self) -> bool:
+        """Whether a line that says nothing known is a bad call rather than no call."""
+        return self.calls == "TRUE"
+
+    def _empty(self) -> str:
+        return " AND ".join(f'"{name}" IS NULL' for name in self.raw)
+
+    def _reason(self) -> str:
+        """A sound row passes one test of all its fields; only the others are asked what is wrong."""
+        good = " AND ".join(f"({each.good})" for each in self.fields if each.good)
+        faults = [fault for each in self.fields for fault in each.faults]
+        if not self.every_row_is_a_call:
+            faults.insert(0, (self._empty(), UNREADABLE))
+        return f"CASE WHEN {good} THEN {_case(self.faults)} ELSE {_case([*faults, *self.faults])} END"
 
     def _content(self) -> str:
-        """SQL for the text that identifies an id-less row. A rare part is only there with its name before it, so
-        that one more of them leaves all older texts as they were."""
+        """SQL for the text that identifies an id-less row. A rare part is only there with its name before it,
+        so that one more of them leaves all older texts as they were."""
         parts = ", chr(31), ".join(self.content)
         named = ", ".join(f"chr(31) || '{name}=' || {part}" for name, part in self.rarely.items())
         if named:
-            parts += f", CASE WHEN coalesce({', '.join(self.rarely.values())}) IS NOT NULL THEN concat({named}) END"
+            has_rare = f"coalesce({', '.join(self.rarely.values())}) IS NOT NULL"
+            parts += f", CASE WHEN {has_rare} THEN concat({named}) END"
         return f"concat({parts})"
 
     def _column(self, name: str, kind: str) -> str:
         if name in self.columns:
             return self.columns[name]
-        if any(each.name == name for each in self.fields):
-            return f"f_{name}"
+        for each in self.fields:
+            if each.name == name:
+                return each.kept or f"f_{name}"
         if name in _DEFAULTS:
             return _DEFAULTS[name]
         return f"CAST(NULL AS {kind})"
@@ -98,8 +122,10 @@ FROM (
 _DEFAULTS = {"grain": "'call'", "requests": "CAST(1 AS BIGINT)", "mode": "'standard'", "billing": "'unknown'"}
 
 
-def _case(faults: list[Fault], before: str = "") -> str:
+_LINES = ",\n    "
+_NO_TEXT = "CAST(NULL AS VARCHAR)"
+
+
+def _case(faults: Iterable[Fault]) -> str:
     whens = " ".join(f"WHEN {condition} THEN '{reason}'" for condition, reason in faults)
-    if before:
-        whens = f"WHEN {before} IS NOT NULL THEN {before} {whens}"
-    return f"CASE {whens} END" if whens else "CAST(NULL AS VARCHAR)"
+    return f"CASE {whens} END" if whens else _NO_TEXT

@@ -7,8 +7,8 @@ NAME_SPACES: tuple[tuple[str, str], ...] = (
     ("chatcmpl-", "openai"),
     ("resp_", "openai"),
 )
-"""How a response's id begins, and its provider. One call that is seen in a provider's log, in a transcript and
-in a call log has the same id, so it is one row."""
+"""How a response's id begins, and its provider. One call that is seen in a provider's log, in a transcript
+and in a call log has the same id, so it is one row."""
 
 
 def response_id(raw: str, otherwise: str) -> str:

@@ -17,8 +17,8 @@ Shape = Literal["jsonl", "csv", "parquet", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """``objects`` are the JSON objects among a JSONL file's first lines; ``names`` a CSV header's or a Parquet
-    schema's column names."""
+    """``objects`` are the JSON objects among a JSONL file's first lines; ``names`` a CSV header's or a
+    Parquet schema's column names."""
 
     shape: Shape
     objects: tuple[Mapping[str, Any], ...] = ()
@@ -28,9 +28,9 @@ class Sample:
 def of_text(head: bytes) -> Sample:
     """The sample of a file that begins with ``head`` (decompressed, at most :data:`SAMPLE_BYTES`)."""
     text = head.removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="replace")
-    lines = text.splitlines()
-    if len(head) >= SAMPLE_BYTES and len(lines) > 1:
-        lines.pop()  # the cut one
+    lines = text.split("\n")  # not at the other line ends of Unicode, which JSON texts may hold
+    if len(head) >= SAMPLE_BYTES:
+        lines[-1] = _closed(lines[-1])
     objects = []
     for line in lines[:SAMPLE_LINES]:
         try:
@@ -50,3 +50,25 @@ def of_text(head: bytes) -> Sample:
 def header(line: str) -> tuple[str, ...]:
     """The column names of a CSV file's first line."""
     return tuple(name.strip() for name in next(csv.reader(io.StringIO(line)), []))
+
+
+def _closed(line: str) -> str:
+    """A JSON text that the sample's end cut, closed after its last whole member: a single answer may be
+    longer than the sample, and says early what it is."""
+    open_ends: list[str] = []
+    whole = ""
+    in_text = escaped = False
+    for at, letter in enumerate(line):
+        if in_text:
+            in_text = escaped or letter != '"'
+            escaped = letter == "\\" and not escaped
+        elif letter == '"':
+            in_text = True
+        elif letter in "{[":
+            open_ends.append("}" if letter == "{" else "]")
+            whole = line[: at + 1] + "".join(reversed(open_ends))
+        elif letter in "}]" and open_ends:
+            open_ends.pop()
+        elif letter == ",":
+            whole = line[:at] + "".join(reversed(open_ends))
+    return whole if open_ends else line
