@@ -67,13 +67,21 @@ def closed_pipe_ends_quietly(stream: TextIO) -> Iterator[None]:
         yield
         stream.flush()
     except BrokenPipeError:
-        with suppress(OSError, ValueError):
-            null = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(null, stream.fileno())
-            os.close(null)
+        discard(stream)
+
+
+def discard(stream: TextIO) -> None:
+    """Send what is left in ``stream`` and all that follows to the null device: nothing of it can be written,
+    and the interpreter's last flush would say so."""
+    with suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
 
 
 def say(line: str) -> None:
     """A line on standard error, which must be printable; a reader that went away is no matter."""
-    with suppress(OSError):
+    try:
         print(line, file=sys.stderr, flush=True)
+    except OSError:
+        discard(sys.stderr)

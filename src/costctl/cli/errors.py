@@ -33,7 +33,7 @@ def tell(error: BaseException, arguments: Sequence[str]) -> int:
     """Say on standard error what went wrong, as JSON where that is the output's format, and return the exit
     code. An error that no command should meet is raised again, for its traceback."""
     from costctl.render import error_document, printable
-    from costctl.terminal import closed_pipe_ends_quietly, has_color, say
+    from costctl.terminal import closed_pipe_ends_quietly, discard, has_color, say
 
     if isinstance(error, BrokenPipeError):
         with closed_pipe_ends_quietly(sys.stdout):
@@ -59,7 +59,10 @@ def tell(error: BaseException, arguments: Sequence[str]) -> int:
         if failure.hint:
             say(f"hint: {printable(failure.hint)}")
     if isinstance(error, OSError):
-        _discard_output()
+        try:
+            sys.stdout.flush()
+        except OSError:  # a full disk: what is left is not tried again at the end
+            discard(sys.stdout)
     return failures[0].exit
 
 
@@ -152,13 +155,3 @@ def format_of(arguments: Sequence[str], environment: Mapping[str, str] = os.envi
         with suppress(Exception):  # the settings themselves may be what is wrong
             found = config.load(environment).format
     return found or environment.get("COSTCTL_FORMAT") or "table"
-
-
-def _discard_output() -> None:
-    """Where standard output cannot be written (a full disk), nothing of it is tried again at the end."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, sys.stdout.fileno())
-        os.close(null)
