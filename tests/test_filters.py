@@ -87,6 +87,14 @@ def test_repeated_filters_must_all_hold(connection: duckdb.DuckDBPyConnection) -
     assert connection.execute(f"SELECT n FROM calls c WHERE {condition}", values).fetchall() == [(1,)]  # noqa: S608
 
 
+def test_an_engine_may_read_tags_its_own_way() -> None:
+    place = {"env": "$.env", "a=b": "$.x"}.__getitem__
+    assert sql([parse("tag:env=a"), parse(r"tag:a\=b=")], tag=("tag_of(?)", place)) == (
+        "(tag_of(?) IS NOT NULL AND tag_of(?) = ?) AND (tag_of(?) IS NULL OR tag_of(?) = '')",
+        ["$.env", "$.env", "a", "$.x", "$.x"],
+    )
+
+
 def test_no_filter_finds_all() -> None:
     assert sql([]) == ("true", [])
 

@@ -23,6 +23,7 @@ from costctl.periods import (
     Unit,
     bucket,
     bucket_label,
+    buckets,
     calendar_period,
     day_start,
     instant_of,
@@ -523,6 +524,69 @@ def test_the_text_of_a_bucket_asks_nothing_of_the_engine_but_integers() -> None:
     # 719,162 days of 86,400 s lie between 0001-01-01 and 1970-01-01; the offsets are 1 h and 2 h.
     local = "(us + CASE WHEN us < 1711846800000000 THEN 62135600400000000 ELSE 62135604000000000 END)"
     assert text == f"{local} - {local} % 86400000000"
+
+
+@pytest.mark.parametrize(
+    ("unit", "name", "start", "end", "expected"),
+    [
+        (
+            "day",
+            "UTC",
+            "2024-10-01T00:00:00+00:00",
+            "2024-10-03T00:00:00+00:00",
+            ["2024-10-01", "2024-10-02"],
+        ),
+        # The last microsecond before midnight, and the first after it.
+        (
+            "day",
+            "Europe/Berlin",
+            "2024-10-26T23:59:59.999999+02:00",
+            "2024-10-28T00:00:00.000001+01:00",
+            ["2024-10-26", "2024-10-27", "2024-10-28"],
+        ),
+        # Samoa had no 30 December 2011.
+        (
+            "day",
+            "Pacific/Apia",
+            "2011-12-29T12:00:00-10:00",
+            "2011-12-31T12:00:00+14:00",
+            ["2011-12-29", "2011-12-31"],
+        ),
+        (
+            "hour",
+            "Europe/Berlin",
+            "2024-10-27T01:30:00+02:00",
+            "2024-10-27T03:00:00+01:00",
+            ["2024-10-27 01:00+02:00", "2024-10-27 02:00+02:00", "2024-10-27 02:00+01:00"],
+        ),
+        ("week", "UTC", "2024-12-29T00:00:00+00:00", "2024-12-30T00:00:01+00:00", ["2024-W52", "2025-W01"]),
+        ("month", "UTC", "2024-12-31T00:00:00+00:00", "2025-02-01T00:00:00+00:00", ["2024-12", "2025-01"]),
+        ("day", "UTC", "2024-10-01T00:00:00+00:00", "2024-10-01T00:00:00+00:00", []),
+    ],
+)
+def test_every_bucket_of_a_period(unit: Unit, name: str, start: str, end: str, expected: list[str]) -> None:
+    numbers = buckets(unit, datetime.fromisoformat(start), datetime.fromisoformat(end), zone(name))
+    assert [bucket_label(unit, number) for number in numbers] == expected
+
+
+def test_every_bucket_of_a_period_and_no_other(connection: duckdb.DuckDBPyConnection) -> None:
+    @settings(deadline=None, max_examples=50)
+    @given(
+        unit=st.sampled_from(["hour", "day", "week", "month"]),
+        zone=ZONES,
+        start=st.datetimes(datetime(1970, 1, 1), datetime(2090, 12, 31)),
+        steps=st.integers(1, 300),
+    )
+    def agree(unit: Unit, zone: ZoneInfo, start: datetime, steps: int) -> None:
+        # A quarter of an hour apart, so that every hour of any zone has an instant.
+        first = start.replace(minute=0, second=0, microsecond=0, tzinfo=UTC)
+        instants = [first + timedelta(minutes=15 * n) for n in range(steps)]
+        numbers = buckets(unit, first, instants[-1] + timedelta(minutes=15), zone)
+        assert [bucket_label(unit, number) for number in numbers] == list(
+            dict.fromkeys(labels(connection, unit, instants, zone))
+        )
+
+    agree()
 
 
 # --- which zone -------------------------------------------------------------------------------------------
