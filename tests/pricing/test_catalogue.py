@@ -100,7 +100,7 @@ def tokens(found: PriceRow) -> tuple[int | None, ...]:
 
 OCTOBER = datetime(2024, 10, 15)
 
-# The book's table, USD per million: input, cached input, output. 15.00 USD per million is 15,000,000 pico each.
+# The book's table, USD per million: input, cached input, output. 15.00 USD per million is 15,000,000 a token.
 BOOK = {
     "claude-opus-4-20250514": ("15.00", "1.50", "75.00"),
     "claude-sonnet-4-20250514": ("3.00", "0.30", "15.00"),
@@ -126,10 +126,10 @@ def test_our_own_model_is_not_claude_3_haiku() -> None:
     assert PriceBook().resolve(None, "claude-haiku-3") is None
 
 
-# Batch prices before genai-prices states them. Anthropic: half of every token kind, cache too, of the price of
-# the day; web search ($10 per 1,000) is not discounted (Anthropic's batch pricing page). OpenAI o3: $10 and $40
-# until 2025-06-10, then $2 and $8; batch halves both, cached input ($0.50) is not discounted. GPT-5: all
-# halved. Gemini 2.5 Pro above 200,000 tokens: $2.50 and $15, halved; cached input stays $0.25.
+# Batch prices before genai-prices states them. Anthropic: half of every token kind, cache too, of the
+# price of the day; web search ($10 per 1,000) is not discounted (its batch pricing page). OpenAI o3: $10 and
+# $40 until 2025-06-10, then $2 and $8; batch halves both, cached input ($0.50) is not discounted. GPT-5:
+# all halved. Gemini 2.5 Pro above 200,000 tokens: $2.50 and $15, halved; cached input stays $0.25.
 @pytest.mark.parametrize(
     ("model", "ts", "size", "expected"),
     [

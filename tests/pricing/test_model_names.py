@@ -1,4 +1,4 @@
-"""Names resolve by the catalogue's declared rules, as genai-prices' own matcher does, and never by likeness."""
+"""Names resolve by the catalogue's declared rules, as in genai-prices' own matcher, never by likeness."""
 
 from __future__ import annotations
 

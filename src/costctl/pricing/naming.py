@@ -24,6 +24,8 @@ def naming(book: PriceBook, provider: str | None, model: str) -> Iterator[str]:
     yield f"{called} is {book_name(match.provider, match.model)} by the rule: {match.rule}."
     if match.borrowed:
         yield f"{match.provider} is not the provider stated: of its prices only the standard ones are taken."
+    if not book.rows_for([(provider, model)])[provider, model]:
+        yield "The price book has no price of it."
 
 
 def book_name(provider: str | None, model: str) -> str:

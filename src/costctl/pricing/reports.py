@@ -66,9 +66,6 @@ def shown(book: PriceBook, model: str, *, provider: str | None = None) -> Report
     """
     match = book.resolve(provider, model)
     rows = book.rows_for([(provider, model)])[provider, model]
-    notes = list(naming(book, provider, model))
-    if match is not None and not rows:
-        notes.append("The price book knows the model, but no price of it.")
     name = book_name(match.provider, match.model) if match else model
     return Report(
         command="prices show",
@@ -76,7 +73,7 @@ def shown(book: PriceBook, model: str, *, provider: str | None = None) -> Report
         columns=columns(narrow=("mode", "region", "above", "hours", "to"), wide=("provider", "model")),
         rows=[cells(match.provider, match.model, row) for row in rows] if match else [],
         price_books=book.identifiers,
-        notes=tuple(notes),
+        notes=tuple(naming(book, provider, model)),
     )
 
 
@@ -163,16 +160,12 @@ def hours(row: PriceRow) -> str:
 def units(row: PriceRow) -> str:
     """The rare units that do not merely carry an ancestor's price: ``web_search_requests 0.01``, in USD each,
     of tokens per million."""
+    known = dict(row.other_units) | {kind: getattr(row, kind) for kind in TOKEN_PRICES}
     return ", ".join(
         f"{unit} {price_of(unit, price)}"
         for unit, price in row.other_units
-        if unit not in FREE_UNITS and price != _carried(row, unit)
+        if unit not in FREE_UNITS and price not in [known.get(each) for each in ANCESTORS.get(unit, ())]
     )
-
-
-def _carried(row: PriceRow, unit: str) -> int | None:
-    known = dict(row.other_units) | {kind: getattr(row, kind) for kind in TOKEN_PRICES}
-    return next((known[each] for each in ANCESTORS.get(unit, ()) if known.get(each) is not None), None)
 
 
 def price_of(unit: str, pico: int) -> Decimal:
