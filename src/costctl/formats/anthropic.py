@@ -162,7 +162,7 @@ _WRITES = [
 ]
 
 FURTHER = f"""
-SELECT * REPLACE (
+SELECT * EXCLUDE (item, kind, place, line_key) REPLACE (
     extra_id || ':' || kind || ':'
         || (row_number() OVER (PARTITION BY line_key, kind ORDER BY place) - 1) AS extra_id,
     CAST(NULL AS VARCHAR) AS extra,
@@ -176,7 +176,7 @@ SELECT * REPLACE (
     CAST(NULL AS MAP(VARCHAR, BIGINT)) AS other_units,
     CAST(NULL AS BIGINT) AS latency_ms,
     CAST(NULL AS BIGINT) AS reported_cost_pico
-) EXCLUDE (item, kind, place, line_key)
+)
 FROM (
     SELECT staged.*, staged.rowid AS line_key, item, place,
         CASE item.type WHEN 'advisor_message' THEN 'advisor' ELSE item.type END AS kind
