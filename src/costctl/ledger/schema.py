@@ -89,6 +89,9 @@ _UNPRICED_OTHER_UNITS = """coalesce(' ' || array_to_string(list_filter(
             lambda unit: stored_calls.other_units[unit] > 0 AND p.other_units_pico[unit] IS NULL
         ), ' '), '')"""
 
+_PRICES = "SELECT map_from_entries(list((price_id, prices))) FROM prices"
+"""A look-up, not a join: a question that does not ask why calls are unpriced pays nothing for it."""
+
 VIEW = f"""CREATE VIEW calls AS
 SELECT
     call_key, ts, grain, requests, provider, model, team, project, user_id, user_id AS "user", agent, session,
@@ -106,10 +109,9 @@ SELECT
         WHEN price_id IS NULL THEN 'no price for model ' || coalesce(provider || '/', '') || model
             || CASE WHEN coalesce(mode, 'standard') = 'standard' THEN '' ELSE ' in mode ' || mode END
             || coalesce(' in region ' || region, '')
-        ELSE 'no price for' || (
-            SELECT {_UNPRICED_UNITS} || {_UNPRICED_OTHER_UNITS}
-            FROM prices AS p WHERE p.price_id = stored_calls.price_id
-        )
+        ELSE 'no price for' || list_transform(
+            [({_PRICES})[price_id]], lambda p: {_UNPRICED_UNITS} || {_UNPRICED_OTHER_UNITS}
+        )[1]
     END AS unpriced_reason,
     source_id
 FROM stored_calls"""  # noqa: S608 - constants
