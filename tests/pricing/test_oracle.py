@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import random
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, fields, replace
@@ -168,22 +169,49 @@ def name_of(
     return None
 
 
+def constraints_of(model: types.ModelInfo, context: Mapping[str, str]) -> list[Any]:
+    found = [each.constraint for each in model.prices] if isinstance(model.prices, list) else []
+    return found + [each.constraint for each in model.price_variants or () if each.when == context]
+
+
+def days_of(model: types.ModelInfo, context: Mapping[str, str]) -> list[date]:
+    """The days on which a price may change."""
+    constraints = constraints_of(model, context)
+    return sorted({each.start_date for each in constraints if isinstance(each, types.StartDateConstraint)})
+
+
+def hours_of(model: types.ModelInfo, context: Mapping[str, str]) -> list[timedelta]:
+    """The times of day at which a price may change."""
+    return sorted(
+        {
+            timedelta(hours=each.hour, minutes=each.minute, seconds=each.second)
+            for constraint in constraints_of(model, context)
+            if isinstance(constraint, types.TimeOfDateConstraint)
+            for each in (constraint.start_time, constraint.end_time)
+        }
+    )
+
+
+def thresholds_of(prices: types.ModelPrice) -> list[int]:
+    """The prompt sizes above which a price changes."""
+    tiered = [value for value in vars(prices).values() if isinstance(value, types.TieredPrices)]
+    return sorted({tier.start for value in tiered for tier in value.tiers})
+
+
+def has_a_price(model: types.ModelInfo) -> bool:
+    conditional = model.prices if isinstance(model.prices, list) else []
+    standard = [each.prices for each in conditional] if conditional else [model.prices]
+    variants = [each.prices for each in model.price_variants or ()]
+    return any(value is not None for each in (*standard, *variants) for value in vars(each).values())
+
+
 def instants(
     model: types.ModelInfo, context: Mapping[str, str], draw: random.Random
 ) -> list[tuple[datetime, ...]]:
     """For each period and part of the day between changes: its last and its first two microseconds, and one
     that is anywhere in it."""
-    constraints = [each.constraint for each in model.prices] if isinstance(model.prices, list) else []
-    constraints += [each.constraint for each in model.price_variants or () if each.when == context]
-    days = {each.start_date for each in constraints if isinstance(each, types.StartDateConstraint)}
-    edges = {
-        timedelta(hours=each.hour, minutes=each.minute, seconds=each.second)
-        for constraint in constraints
-        if isinstance(constraint, types.TimeOfDateConstraint)
-        for each in (constraint.start_time, constraint.end_time)
-    }
-    bounds = [date(2023, 1, 1), *sorted(days), date(2028, 1, 1)]
-    parts = [timedelta(0), *sorted(edges), timedelta(days=1)]
+    bounds = [date(2023, 1, 1), *days_of(model, context), date(2028, 1, 1)]
+    parts = [timedelta(0), *hours_of(model, context), timedelta(days=1)]
     found = []
     for start, end in pairwise(bounds):
         for opens, closes in pairwise(parts):
@@ -206,13 +234,7 @@ def prices_at(model: types.ModelInfo, context: Mapping[str, str], ts: datetime) 
 
 def totals(prices: types.ModelPrice, draw: random.Random) -> list[tuple[int, ...]]:
     """For each tier, the prompts nearest to its bounds, and one that is anywhere in it."""
-    starts = {
-        tier.start
-        for value in vars(prices).values()
-        if isinstance(value, types.TieredPrices)
-        for tier in value.tiers
-    }
-    bounds = [len(PROMPT), *(start + 1 for start in sorted(starts)), 2_000_000]
+    bounds = [len(PROMPT), *(start + 1 for start in thresholds_of(prices)), 2_000_000]
     return [(high - 2, high - 1, low, draw.randrange(low, high)) for low, high in pairwise(bounds)]
 
 
@@ -324,6 +346,42 @@ def names_of(each: Draw) -> tuple[str, str]:
 def our_rows(draws: list[Draw]) -> list[PriceRow | None]:
     rows = rows_of_draws(draws)
     return [price.row_of(rows[names_of(each)], each.usage) for each in draws]
+
+
+def test_the_calls_stand_on_every_kind_of_edge(
+    snapshot: data_snapshot.DataSnapshot, draws: list[Draw]
+) -> None:
+    """Of all providers and contexts; on both sides of dates, times of day and tiers, and on the edge."""
+    priced = [each.id for each in snapshot.providers if any(map(has_a_price, each.models))]
+    assert {each.provider.id for each in draws} == set(priced)
+    assert len(priced) == len(providers) == 47
+    assert {next(iter(each.context.items()), ()) for each in draws} == CONTEXTS.keys()
+    sides: Counter[tuple[str, int]] = Counter()
+    for each in draws:
+        usage, prices = each.usage, prices_at(each.model, each.context, each.usage.ts)
+        assert prices is not None
+        for start in days_of(each.model, each.context):
+            distance = (usage.ts - datetime.combine(start, time())) // MICROSECOND
+            sides["date", distance] += 1
+        for clock in hours_of(each.model, each.context):
+            distance = (usage.ts - datetime.combine(usage.ts, time()) - clock) // MICROSECOND
+            sides["hour", distance] += 1
+        for start in thresholds_of(prices):
+            sides["tier", usage.total_input - start] += 1
+    for edge in ("date", "hour", "tier"):
+        assert all(sides[edge, distance] for distance in (-1, 0, 1)), f"seed {SEED}: no call at {edge}"
+
+
+def test_a_model_has_price_rows_where_it_has_prices(snapshot: data_snapshot.DataSnapshot) -> None:
+    """genai-prices lets a model without any price cost 0; with us its calls are unpriced."""
+    catalogue = Catalogue(DIRECTORY)
+    without = 0
+    for provider in snapshot.providers:
+        for model in provider.models:
+            rows = list(catalogue.rows(provider.id, model.id))
+            assert bool(rows) is has_a_price(model)
+            without += not rows
+    assert without == 179
 
 
 def test_python_prices_as_genai_prices_does(
