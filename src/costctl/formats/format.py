@@ -110,7 +110,8 @@ FROM (
 
     def _column(self, name: str, kind: str) -> str:
         if name in self.columns:
-            return self.columns[name]
+            # Of a bad row the counts may be too large to reckon with.
+            return f"TRY({self.columns[name]})"
         for each in self.fields:
             if each.name == name:
                 return each.kept or f"f_{name}"

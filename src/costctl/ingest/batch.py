@@ -137,7 +137,7 @@ def _insert(
         assert task.reading is not None
         # Parquet files are read one by one: their columns may differ.
         alone = task.file.name if task.reading.shape == "parquet" else ""
-        key = (task.format.name, task.reading.shape, task.file.given.to_json(), alone)
+        key = (task.format.name, task.reading.shape, task.reading.packing, task.file.given.to_json(), alone)
         groups.setdefault(key, []).append(task)
     for group in groups.values():
         readings = [(ids[task.file.name], task.reading) for task in group if task.reading]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from costctl.formats import Format
 from costctl.ingest.lines import Reading, beginnings
 from costctl.ingest.prices import CallNames, name_prices
-from costctl.ingest.relation import COLUMNS, Relation, judged
+from costctl.ingest.relation import COLUMNS, Relation, judged, set_zone
 from costctl.ingest.sources import Given
 from costctl.ledger.schema import STORED
 from costctl.pricing import sql
@@ -55,9 +55,8 @@ def insert(
     book: PriceBook,
     spill: Path,
 ) -> None:
-    """Add the rows of some files of one format, shape and zone: a row a call, or a row a bad line."""
-    zone = (given.zone or "UTC").replace("'", "''")
-    connection.execute(f"SET TimeZone = '{zone}'")
+    """Add the rows of some files of one format, shape and packing: a row a call, or a row a bad line."""
+    set_zone(connection, given)
     relation = judged(format, readings, given)
     if format.repeats:
         _stage(connection, format, relation)
@@ -73,7 +72,6 @@ def insert(
         key = f"CASE WHEN c.id IS NULL THEN {key_of_content('c.content')} ELSE {key_of_id('c.id')} END"
         statement = _INSERT.format(key=key, ts="c.ts", version_ts="NULL", rows=relation.sql)
         connection.execute(statement, dict(relation.parameters))
-    connection.execute("SET TimeZone = 'UTC'")
 
 
 def _names_at_the_beginning(

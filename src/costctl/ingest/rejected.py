@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from costctl.formats import Format
 from costctl.ingest.lines import Reading, numbered
-from costctl.ingest.relation import judged
+from costctl.ingest.relation import judged, set_zone
 from costctl.ingest.sources import Given
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def rejects(
     yield from reading.faults
     if not bad_rows:
         return
+    set_zone(connection, given)
     relation = judged(format, [(source_id, reading)], given, numbered=True)
     rows = connection.execute(
         f"SELECT line, reason FROM (\n{relation.sql}\n) WHERE reason IS NOT NULL ORDER BY line",

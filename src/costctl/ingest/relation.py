@@ -6,11 +6,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from costctl.formats import CANONICAL, Format
 from costctl.ingest.lines import LONGEST_LINE, Reading
 from costctl.ingest.sources import Given
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 _MOST_BYTES = LONGEST_LINE + 4096
 
@@ -24,10 +27,16 @@ class Relation:
     parameters: Mapping[str, Any]
 
 
+def set_zone(connection: DuckDBPyConnection, given: Given) -> None:
+    """Have times without a zone read as the flags say, UTC where they do not."""
+    zone = (given.zone or "UTC").replace("'", "''")
+    connection.execute(f"SET TimeZone = '{zone}'")
+
+
 def judged(
     format: Format, readings: Sequence[tuple[int, Reading]], given: Given, numbered: bool = False
 ) -> Relation:
-    """The rows of some files of one format and shape, each with the id of its source.
+    """The rows of some files of one format, shape and packing, each with the id of its source.
 
     ``numbered``: ``line`` counts the rows of the raw file, from 1; only one file may then be read, and it takes
     a quarter longer. Else ``line`` is NULL.
@@ -39,13 +48,15 @@ def judged(
         assert len(readings) == 1  # their columns may differ
         source, line = "CAST($sources AS INTEGER[])[1]", "file_row_number + 1" if numbered else line
         columns = _parquet_columns(format, readings[0][1].path)
-        reader = "read_parquet($files, file_row_number = TRUE)"
+        reader = "read_parquet($files, file_row_number = TRUE, hive_partitioning = FALSE)"
     else:
         source = "CAST($sources AS INTEGER[])[CAST(file_index AS BIGINT) + 1]"
         columns = ", ".join(f'"{name}"' for name in format.raw)
         types = ", ".join(f"'{name}': '{kind}'" for name, kind in format.raw.items())
         reader = (
             "read_json($files, format = 'newline_delimited', ignore_errors = TRUE, "
+            # By its bytes, not its name; and a directory "team=search" is a directory.
+            f"compression = '{readings[0][1].packing}', hive_partitioning = FALSE, "
             f"maximum_object_size = {_MOST_BYTES}, columns = {{{types}}})"
         )
     parameters: dict[str, Any] = {
@@ -82,11 +93,10 @@ def _filled(given: Given, parameters: dict[str, Any]) -> str:
         parameters["tags"] = json.dumps(
             dict(sorted(given.tags.items())), ensure_ascii=False, separators=(",", ":")
         )
-        of_text = "from_json({}, '\"MAP(VARCHAR, VARCHAR)\"')"
-        both = f"map_concat({of_text.format('CAST($tags AS VARCHAR)')}, {of_text.format('tags')})"
+        # The inner patch takes out what is null: it would take away the given tag of that name.
         replaced.append(
-            "CASE WHEN tags IS NULL THEN CAST($tags AS VARCHAR) ELSE "
-            f"CAST(to_json(map_from_entries(list_sort(map_entries({both})))) AS VARCHAR) END AS tags"
+            "CASE WHEN tags IS NULL THEN CAST($tags AS VARCHAR) WHEN reason IS NULL THEN "
+            "CAST(json_merge_patch(CAST($tags AS VARCHAR), json_merge_patch('{}', tags)) AS VARCHAR) END AS tags"
         )
     return f"REPLACE ({', '.join(replaced)})" if replaced else ""
 

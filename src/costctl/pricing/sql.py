@@ -111,10 +111,10 @@ def on(call: str, price: str) -> str:
 
 
 def total_input(call: str) -> str:
-    """The tokens of the prompt: cached or not, of any modality."""
+    """The tokens of the prompt: cached or not, of any modality. NULL if they are more than a BIGINT holds."""
     tokens = " + ".join(f"coalesce({call}.{column}, 0)" for column in INPUT_TOKENS)
     units = " + ".join(f"coalesce({call}.other_units['{unit}'], 0)" for unit in INPUT_TOKEN_UNITS)
-    return f"({tokens} + CASE WHEN {call}.other_units IS NULL THEN 0 ELSE {units} END)"
+    return f"TRY({tokens} + CASE WHEN {call}.other_units IS NULL THEN 0 ELSE {units} END)"
 
 
 def tier_input(call: str) -> str:
