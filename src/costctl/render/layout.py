@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,13 +17,17 @@ GAP = 2
 BAR_WIDTH = 12
 
 _COMFORTABLE_LABEL = 32
-"""Labels are shortened to this, if need be, for the sake of bars and ``wide`` columns."""
+"""Labels are shortened to this, if need be, for the sake of bars, ``wide`` columns and exact tokens."""
 _LABEL = 16
 """Labels are shortened to this before a column is left out..."""
 _SHORT_LABEL = 8
 """... and to this at last."""
+_TRIES = ((False, _COMFORTABLE_LABEL), (True, _COMFORTABLE_LABEL), (True, _LABEL), (True, _SHORT_LABEL))
+"""Whether tokens are written as 1.2M, and to what labels are shortened, in turn: a name says more than the
+last digits of a count."""
 _TITLE_WORD = 16
-"""A longer word in a title (a model's name over a pivot's column) is shortened."""
+"""A longer word in a title (a model's name over a pivot's column) goes on in the next line after a hyphen, or
+else is shortened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +73,15 @@ def lay_out(report: Report, width: int) -> Layout:
     """Places that take at most ``width`` cells together (gaps included), in the order of the report's
     columns.
 
-    In turn: labels are shortened, tokens written as 1.2M, columns left out from the right, but never the
-    first one nor, while it fits, the first money. Bars, then ``wide`` columns, take what room remains.
+    In turn: tokens are written as 1.2M, labels shortened below what a model's name takes, columns left out
+    from the right, but never the first one nor, while it fits, the first money. Bars, then ``wide`` columns,
+    take what room remains.
     """
     shown = [index for index, column in enumerate(report.columns) if not column.wide]
     if not shown:
         return Layout((), ())
     if len(shown) * (1 + GAP) <= width + GAP:  # else the texts of some thousand columns are made for nothing
-        for compact, label in ((False, _LABEL), (True, _LABEL), (True, _SHORT_LABEL)):
+        for compact, label in _TRIES:
             candidates = [_candidate(report, index, compact) for index in shown]
             if _taken(candidates, label) <= width:
                 return Layout(_with_extras(report, candidates, width, label, compact), ())
@@ -152,10 +158,21 @@ def _candidate(report: Report, index: int, compact: bool) -> _Candidate:
     column = report.columns[index]
     texts = [display(column, row[index], compact=compact) for row in report.rows]
     total = "" if report.totals is None else _total(report, index, compact)
-    words = printable(column.title).split()
-    title = " ".join(shorten(word, _TITLE_WORD) for word in words)
-    width = max(1, longest_word(title), measure(total), *map(measure, texts))
-    return _Candidate(index, column, title, texts, total, width)
+    width = max(1, measure(total), *map(measure, texts))
+    room = max(width, _TITLE_WORD)
+    title = " ".join(part for word in printable(column.title).split() for part in _parts(word, room))
+    return _Candidate(index, column, title, texts, total, max(width, longest_word(title)))
+
+
+def _parts(word: str, width: int) -> list[str]:
+    """A word of a title in parts of at most ``width`` cells, each as long as its hyphens let it be."""
+    parts = [""]
+    for piece in re.findall(r"[^-]*-|[^-]+", word) if measure(word) > width else [word]:
+        if measure(parts[-1] + piece) <= width:
+            parts[-1] += piece
+        else:
+            parts.append(shorten(piece, width))
+    return [part for part in parts if part]
 
 
 def _total(report: Report, index: int, compact: bool) -> str:
