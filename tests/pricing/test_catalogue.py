@@ -73,7 +73,7 @@ def test_opening_the_book_reads_only_what_is_asked() -> None:
 
 
 def test_pricing_imports_neither_engine_nor_catalogue_package() -> None:
-    modules = "book, explain, price, sql"
+    modules = "book, explain, price, reports, sql"
     program = (
         f"import sys; from costctl.pricing import {modules}; "
         "print({'duckdb', 'pyarrow', 'genai_prices', 'yaml'} & {name.split('.')[0] for name in sys.modules})"

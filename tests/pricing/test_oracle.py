@@ -348,6 +348,19 @@ def our_rows(draws: list[Draw]) -> list[PriceRow | None]:
     return [price.row_of(rows[names_of(each)], each.usage) for each in draws]
 
 
+def differing(draws: Sequence[Draw], expected: Sequence[int], ours: Sequence[int | None]) -> list[str]:
+    return [
+        f"{each.provider.id} {each.model.id} {dict(each.context)} {each.usage}: "
+        f"{theirs} pico-dollars, not {cost}"
+        for each, theirs, cost in zip(draws, expected, ours, strict=True)
+        if cost != theirs
+    ]
+
+
+def told(wrong: Sequence[str]) -> str:
+    return f"seed {SEED}: {len(wrong)} of {CALLS} calls differ, the first: {wrong[0]}"
+
+
 def test_the_calls_stand_on_every_kind_of_edge(
     snapshot: data_snapshot.DataSnapshot, draws: list[Draw]
 ) -> None:
@@ -388,8 +401,7 @@ def test_python_prices_as_genai_prices_does(
     draws: list[Draw], expected: list[int], our_rows: list[PriceRow | None]
 ) -> None:
     ours = [price.cost(row, each.usage) for row, each in zip(our_rows, draws, strict=True)]
-    wrong = [each for each in zip(draws, expected, ours, strict=True) if each[1] != each[2]]
-    assert not wrong, f"seed {SEED}: {len(wrong)} of {len(draws)} differ, first {wrong[0]}"
+    assert not (wrong := differing(draws, expected, ours)), told(wrong)
 
 
 def test_the_join_prices_as_genai_prices_does(draws: list[Draw], expected: list[int]) -> None:
@@ -420,9 +432,11 @@ def test_the_join_prices_as_genai_prices_does(draws: list[Draw], expected: list[
             sql.parameters(rows_of_draws(draws)),
         )
         ours = connection.execute(
-            f"SELECT c.number, {sql.cost('c', 'p')} FROM calls c LEFT JOIN priced p ON {sql.on('c', 'p')}"  # noqa: S608
+            f"SELECT c.number, {sql.cost('c', 'p')} FROM calls c LEFT JOIN priced p ON {sql.on('c', 'p')} "  # noqa: S608
+            "ORDER BY c.number"
         ).fetchall()
-    assert sorted(ours) == list(enumerate(expected)), f"seed {SEED}"
+    assert [number for number, _ in ours] == list(range(CALLS))
+    assert not (wrong := differing(draws, expected, [cost for _, cost in ours])), told(wrong)
 
 
 def _text(column: list[Any]) -> str:
