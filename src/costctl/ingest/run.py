@@ -220,7 +220,7 @@ class _Run:
             (Column("rows_known", "count"), tally.known),
             (Column("rows_improved", "count"), tally.improved),
             (Column("rows_rejected", "count"), tally.rejected.total()),
-            (Column("rejects_by_reason", "text"), dict(sorted(tally.rejected.items()))),
+            (Column("rejects_by_reason", "count"), dict(sorted(tally.rejected.items()))),
             (Column("unpriced_calls", "count"), tally.unpriced),
             (Column("first_ts", "time"), _iso(tally.first_us)),
             (Column("last_ts", "time"), _iso(tally.last_us)),
