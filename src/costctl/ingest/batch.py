@@ -93,7 +93,8 @@ def add(
     equal: dict[int, int] = {}
     if duplicates.find(connection, last):
         relabelled = [ids[task.file.name] for task in tasks if task.is_relabelled]
-        folding = duplicates.fold(connection, last, relabelled)
+        retimed = [ids[task.file.name] for task in tasks if task.is_retimed]
+        folding = duplicates.fold(connection, last, relabelled, retimed)
         equal = duplicates.equal_lines_by_source(connection)
         tally.known, tally.improved = folding.known, folding.improved
     tally.equal_lines = sum(equal.values())

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from costctl.ingest.insert import has_no_id, key_of_content, rank
+from costctl.ingest.insert import has_no_id, key_of_content, rank, tie
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -27,31 +28,74 @@ WHERE rowid > $last AND grain <> 'reject' AND source_id IN (SELECT unnest(CAST($
     AND call_key IN (SELECT call_key FROM stored_calls WHERE rowid <= $last)
 """
 
-# Of the versions of a call with an id one stays. An old one goes before an equal new one, so that a copy
-# changes nothing; and after one of its own file, which was read with other flags.
+# Equal lines without an id are told apart by how many come before them in their file. So of several files the
+# one with most of them counts.
+_KEYED = f"""
+CREATE OR REPLACE TEMP TABLE keyed AS
+WITH ordered AS (
+    SELECT rowid AS place, source_id, call_key,
+        CASE WHEN {has_no_id("call_key")}
+            THEN row_number() OVER (PARTITION BY call_key, source_id ORDER BY rowid) - 1
+            ELSE 0
+        END AS before
+    FROM stored_calls
+    WHERE rowid > $last AND grain <> 'reject' AND call_key IN (SELECT call_key FROM doubled)
+)
+SELECT place, source_id, before,
+    CASE WHEN before = 0 THEN call_key
+        ELSE {key_of_content("CAST(call_key AS VARCHAR) || ':' || before")}
+    END AS call_key
+FROM ordered
+"""
+
+# Of the versions of a call one stays. An old one goes before an equal new one, so that a copy changes nothing;
+# but not if the new one's file was read before with other flags. The old row of that same file counts no more,
+# nor does its time, unless it is another file's.
 _VERSIONS = f"""
 CREATE OR REPLACE TEMP TABLE versions AS
-WITH versions AS (
-    SELECT s.rowid AS place, s.rowid > $last AS is_new, s.* EXCLUDE (ts), coalesce(s.version_ts, s.ts) AS ts,
-        s.ts AS told_ts
-    FROM stored_calls AS s
-    WHERE call_key IN (SELECT call_key FROM doubled) AND NOT {has_no_id("call_key")} AND grain <> 'reject'
+WITH places AS (
+    SELECT place, call_key, TRUE AS is_new FROM keyed
+    UNION ALL
+    SELECT rowid, call_key, FALSE FROM stored_calls
+    WHERE rowid <= $last AND call_key IN (SELECT call_key FROM keyed)
 ),
-relabelled AS (
-    SELECT old.place FROM versions AS old
-    WHERE NOT old.is_new AND old.source_id IN (SELECT unnest(CAST($relabelled AS INTEGER[])))
-        AND EXISTS (
-            SELECT 1 FROM versions AS new
-            WHERE new.is_new AND new.call_key = old.call_key AND new.source_id = old.source_id
-        )
+marked AS (
+    SELECT places.place, places.call_key, places.is_new, s.* EXCLUDE (call_key, ts),
+        coalesce(s.version_ts, s.ts) AS ts, s.ts AS told_ts,
+        places.is_new AND s.source_id IN (SELECT unnest(CAST($relabelled AS INTEGER[]))) AS is_relabelled,
+        s.source_id IN (SELECT unnest(CAST($retimed AS INTEGER[]))) AS is_retimed
+    FROM places JOIN stored_calls AS s ON s.rowid = places.place
+),
+versions AS (
+    SELECT *,
+        NOT is_new AND bool_or(is_relabelled) OVER (PARTITION BY call_key, source_id) AS is_replaced
+    FROM marked
 )
 SELECT v.place, v.call_key, v.is_new, v.ts AS own_ts, v.told_ts,
-    min(v.told_ts) OVER (PARTITION BY v.call_key) AS first_ts,
-    max(CASE WHEN v.is_new THEN 0 ELSE 1 END) OVER (PARTITION BY v.call_key) = 1 AS was_known,
+    min(v.told_ts) FILTER (NOT v.is_replaced OR (v.version_ts IS NOT NULL AND NOT v.is_retimed))
+        OVER (PARTITION BY v.call_key) AS first_ts,
+    bool_or(NOT v.is_new) OVER (PARTITION BY v.call_key) AS was_known,
     row_number() OVER (
-        PARTITION BY v.call_key ORDER BY relabelled.place IS NOT NULL, {rank("v")}, v.is_new, v.place
+        PARTITION BY v.call_key
+        ORDER BY v.is_replaced, {rank("v")}, v.is_relabelled DESC, {tie("v")}, v.is_new, v.place
     ) = 1 AS stays
-FROM versions AS v LEFT JOIN relabelled USING (place)
+FROM versions AS v
+"""
+
+_BILLED = """provider, model, mode, region, context_tier, "grain", requests, input_tokens, cache_read_tokens,
+    cache_write_5m_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, other_units"""
+
+# A call that was priced keeps its price, whatever the book says now, as long as nothing billed has changed.
+_KEEP_PRICE = f"""
+UPDATE stored_calls SET cost_pico = old.cost_pico, price_id = old.price_id
+FROM (
+    SELECT v.place, c.cost_pico, c.price_id, row({_BILLED}) AS billed
+    FROM versions AS v
+    JOIN versions AS o ON o.call_key = v.call_key AND NOT o.is_new
+    JOIN stored_calls AS c ON c.rowid = o.place
+    WHERE v.stays AND v.is_new AND c.cost_pico IS NOT NULL
+) AS old
+WHERE stored_calls.rowid = old.place AND row({_BILLED}) IS NOT DISTINCT FROM old.billed
 """
 
 _KEEP_EARLIEST_TIME = """
@@ -60,101 +104,76 @@ FROM versions AS v
 WHERE stored_calls.rowid = v.place AND v.stays AND v.told_ts <> v.first_ts
 """
 
+# Priced again by what held at that time, as if all versions had come at once.
+_DROP_PRICE_OF_ANOTHER_TIME = """
+UPDATE stored_calls SET cost_pico = NULL, price_id = NULL
+FROM versions AS v, prices AS p
+WHERE stored_calls.rowid = v.place AND v.stays AND stored_calls.price_id = p.price_id
+    AND NOT (
+        stored_calls.ts >= p.effective_from AND stored_calls.ts < p.effective_to
+        AND epoch_us(stored_calls.ts) // 1000000 % 86400 >= p.window_start
+        AND epoch_us(stored_calls.ts) // 1000000 % 86400 < p.window_end
+    )
+"""
+
 _DROP = "DELETE FROM stored_calls WHERE rowid IN (SELECT place FROM versions WHERE NOT stays)"
 
-# Equal lines without an id are told apart by how many come before them in their file. Of several files the one
-# with most of them counts.
-_EQUAL_LINES = f"""
-CREATE OR REPLACE TEMP TABLE equal_lines AS
-WITH ordered AS (
-    SELECT rowid AS place, source_id, call_key,
-        row_number() OVER (PARTITION BY call_key, source_id ORDER BY rowid) - 1 AS before
-    FROM stored_calls
-    WHERE rowid > $last AND grain <> 'reject'
-        AND call_key IN (SELECT call_key FROM doubled) AND {has_no_id("call_key")}
-),
-keyed AS (
-    SELECT place, source_id, before,
-        CASE WHEN before = 0 THEN call_key
-            ELSE {key_of_content("CAST(call_key AS VARCHAR) || ':' || before")} END AS call_key
-    FROM ordered
-)
-SELECT keyed.*, known.call_key IS NOT NULL AS is_known, known.place AS known_place,
-    known.source_id = keyed.source_id AS is_own,
-    row_number() OVER (PARTITION BY keyed.call_key ORDER BY keyed.place) > 1 AS is_copy
-FROM keyed LEFT JOIN (
-    SELECT call_key, rowid AS place, source_id FROM stored_calls WHERE rowid <= $last
-) AS known USING (call_key)
-"""
-
-_DROP_RELABELLED = """
-DELETE FROM stored_calls WHERE rowid IN (
-    SELECT known_place FROM equal_lines
-    WHERE is_known AND is_own AND source_id IN (SELECT unnest(CAST($relabelled AS INTEGER[])))
-)
-"""
-
-_DROP_EQUAL = """
-DELETE FROM stored_calls WHERE rowid IN (
-    SELECT place FROM equal_lines
-    WHERE is_copy OR (is_known AND NOT (is_own AND source_id IN (SELECT unnest(CAST($relabelled AS INTEGER[])))))
-)
-"""
-
 _KEY_EQUAL = """
-UPDATE stored_calls SET call_key = e.call_key
-FROM equal_lines AS e
-WHERE stored_calls.rowid = e.place AND stored_calls.call_key <> e.call_key
+UPDATE stored_calls SET call_key = keyed.call_key
+FROM keyed
+WHERE stored_calls.rowid = keyed.place AND keyed.before > 0
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Folding:
     """What became of the rows of a batch, in calls: ``known`` were there already and stay as they were,
-    ``improved`` were there in a lesser version."""
+    ``improved`` were there in a lesser version, or under other labels."""
 
     known: int = 0
     improved: int = 0
 
 
 def find(connection: DuckDBPyConnection, last: int) -> bool:
-    """Make the table ``doubled`` of the keys that several rows have since row ``last``; whether there are any."""
+    """Make the table ``doubled`` of the keys that several rows have since row ``last``; whether there are
+    any."""
     connection.execute(_FIND, {"last": last})
     return connection.execute("SELECT 1 FROM doubled LIMIT 1").fetchone() is not None
 
 
 def known_without_id(connection: DuckDBPyConnection, last: int, tails: list[int]) -> list[int]:
-    """Which of the sources ``tails``, read from the middle on, brought an id-less line that is known: how many
-    equal ones come before it only the whole file tells."""
+    """Which of the sources ``tails``, read from the middle on, brought an id-less line that is known: how
+    many equal ones come before it only the whole file tells."""
     if not tails:
         return []
     rows = connection.execute(_WITHOUT_ID_BUT_KNOWN, {"last": last, "tails": tails}).fetchall()
     return [row[0] for row in rows]
 
 
-def fold(connection: DuckDBPyConnection, last: int, relabelled: list[int]) -> Folding:
-    """Leave one row for each key of ``doubled``. Of the sources ``relabelled`` the new rows go before their old."""
-    bound = {"last": last, "relabelled": relabelled}
-    connection.execute(_VERSIONS, bound)
+def fold(
+    connection: DuckDBPyConnection, last: int, relabelled: Sequence[int], retimed: Sequence[int]
+) -> Folding:
+    """Leave one row for each key of ``doubled``. The sources ``relabelled`` were read before with other flags,
+    those ``retimed`` with other flags of time."""
+    connection.execute(_KEYED, {"last": last})
+    connection.execute(_VERSIONS, {"last": last, "relabelled": relabelled, "retimed": retimed})
     (known, improved) = connection.execute(
-        "SELECT count(*) FILTER (NOT is_new), count(*) FILTER (is_new) FROM versions WHERE stays AND was_known"
+        "SELECT count(*) FILTER (NOT is_new), count(*) FILTER (is_new) FROM versions "
+        "WHERE stays AND was_known"
     ).fetchone() or (0, 0)
+    if improved:
+        connection.execute(_KEEP_PRICE)
     connection.execute(_KEEP_EARLIEST_TIME)
+    connection.execute(_DROP_PRICE_OF_ANOTHER_TIME)
     connection.execute(_DROP)
-    connection.execute(_EQUAL_LINES, {"last": last})
-    (equal_known,) = connection.execute(
-        "SELECT count(DISTINCT call_key) FROM equal_lines WHERE is_known"
-    ).fetchone() or (0,)
-    connection.execute(_DROP_RELABELLED, {"relabelled": relabelled})
-    connection.execute(_DROP_EQUAL, {"relabelled": relabelled})
     connection.execute(_KEY_EQUAL)
-    return Folding(known + equal_known, improved)
+    return Folding(known, improved)
 
 
 def equal_lines_by_source(connection: DuckDBPyConnection) -> dict[int, int]:
     """How many lines without an id were the same as an earlier one of their file, after :func:`fold`."""
     return dict(
         connection.execute(
-            "SELECT source_id, count(*) FROM equal_lines WHERE before > 0 GROUP BY source_id"
+            "SELECT source_id, count(*) FROM keyed WHERE before > 0 GROUP BY source_id"
         ).fetchall()
     )

@@ -60,9 +60,8 @@ def insert(
     relation = judged(format, readings, given)
     if format.repeats:
         _stage(connection, format, relation)
-        name_prices(
-            connection, book, connection.execute("SELECT DISTINCT provider, model FROM staged").fetchall()
-        )
+        names = connection.execute("SELECT DISTINCT provider, model FROM staged WHERE reason IS NULL").fetchall()
+        name_prices(connection, book, names)
         connection.execute(
             _INSERT.format(key="c.call_key", ts="c.first_ts", version_ts=_VERSION_TS, rows=_FOLDED)
         )
@@ -115,13 +114,23 @@ def _stage(connection: DuckDBPyConnection, format: Format, relation: Relation) -
 
 
 def rank(row: str) -> str:
-    """ORDER BY terms that put the version of a call that stays first. Only content counts, never arrival."""
+    """ORDER BY terms that put the version of a call that stays first, if :func:`tie` follows them. Only content
+    counts, never arrival."""
     total = " + ".join(
         f"coalesce({row}.{column}, 0)"
         for column in ("input_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens")
     )
     return f"""coalesce({row}.replay, FALSE), {row}.output_tokens DESC NULLS LAST,
-        {total} + coalesce({row}.output_tokens, 0) DESC, {row}.ts, {row}.session NULLS FIRST, {_hash(row)}"""
+        {total} + coalesce({row}.output_tokens, 0) DESC, {row}.ts, {row}.session NULLS FIRST"""
+
+
+def tie(row: str) -> str:
+    """ORDER BY terms for versions of one :func:`rank`: of equal files that were read with different flags one
+    gives all the labels, the one that has some."""
+    labels = ", ".join(
+        f"{row}.{name} NULLS LAST" for name in ("team", "project", "user_id", "agent", "tags", "billing")
+    )
+    return f"{labels}, {_hash(row)}"
 
 
 _HASHED = tuple(column for column in COLUMNS if column != "ts")
@@ -139,7 +148,7 @@ _FOLDED = f"""
         SELECT place, first_ts FROM (
             SELECT s.rowid AS place,
                 min(s.ts) OVER (PARTITION BY s.call_key) AS first_ts,
-                row_number() OVER (PARTITION BY s.call_key ORDER BY {rank("s")}) AS version
+                row_number() OVER (PARTITION BY s.call_key ORDER BY {rank("s")}, {tie("s")}) AS version
             FROM staged AS s
             WHERE s.reason IS NULL AND NOT {has_no_id("s.call_key")}
         ) WHERE version = 1

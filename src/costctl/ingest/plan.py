@@ -51,6 +51,14 @@ class Task:
         """Whether the file was read before, with other flags."""
         return self.known is not None and self.known.given != self.file.given.to_json()
 
+    @property
+    def is_retimed(self) -> bool:
+        """Whether the flags by which it was read before gave its calls other times."""
+        if not self.is_relabelled or self.known is None:
+            return False
+        before, now = Given.from_json(self.known.given), self.file.given
+        return (before.time, before.zone) != (now.time, now.zone)
+
 
 @dataclass(slots=True)
 class Skipped:
