@@ -141,7 +141,8 @@ class Calls:
         keys: list[str] = []
         parameters: list[str] = []
         for number, dimension in enumerate(by):
-            text, bound = dimension.sql(self.engine, self.span, self.period.zone)
+            span = self.span if dimension.is_time else None
+            text, bound = dimension.sql(self.engine, span, self.period.zone)
             keys.append(f"{text} AS key_{number}")
             parameters += bound
         condition, bound = filters.sql(self.where, tag=(self.engine.tag(), tag_path))

@@ -48,8 +48,8 @@ class Dimension:
     def sql(
         self, engine: Engine, span: tuple[datetime, datetime] | None, zone: ZoneInfo
     ) -> tuple[str, list[str]]:
-        """The SQL of a call's value, and what its ``?`` stand for. ``span`` holds all calls that count, None
-        where there are none."""
+        """The SQL of a call's value, and what its ``?`` stand for. ``span`` holds all calls that count;
+        None, where there are none, and where it is not about time."""
         if self.unit is not None:
             return bucket(self.unit, *span, zone) if span else "0", []
         if self.name.startswith("tag:"):
