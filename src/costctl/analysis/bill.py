@@ -60,7 +60,7 @@ def bill(
             cost, part, *rest = (measure.value(Group(of, whole.cost)) for measure in shown)
             return cost, part, of_before.cost, _growth(of.cost, of_before.cost), *rest
 
-        cost, part, *rest = (measure.column(True) for measure in shown)
+        cost, part, requests, *tokens = (measure.column(True) for measure in shown)
         report = Report(
             command="bill",
             title="Bill",
@@ -70,7 +70,8 @@ def bill(
                 part,
                 Column("month_before", "money", title=last.label),
                 Column("growth", "percent"),
-                *rest,
+                requests,
+                *(replace(column, wide=True) for column in tokens),
             ),
             rows=[(model, *row(sums.get(model, Sums()), before.get(model, Sums()))) for model in models],
             totals=(None, *row(whole, whole_before)),

@@ -41,7 +41,7 @@ def rejects(ledger: Ledger, *, sources: Iterable[str] = ()) -> Report:
             Column("raw", "text", wide=not any(row[3] for row in rows)),
         )
         report = Report("rejects", "Rejected lines", columns, rows, notes=_by_reason(rows))
-        return stamped(report, engine)
+        return stamped(report, engine, books=False)
 
 
 def _by_reason(rows: list[tuple[str, int, str, str | None]]) -> tuple[str, ...]:

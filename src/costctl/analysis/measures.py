@@ -33,10 +33,11 @@ class Measure:
     value: Callable[[Group], int | Decimal | None]
     unit: str = ""
     wide: bool = False
+    title: str = ""
 
     def column(self, chosen: bool) -> Column:
         """``chosen`` columns are always shown, others only where a terminal has room for them."""
-        return Column(self.name, self.kind, self.unit, wide=self.wide and not chosen)
+        return Column(self.name, self.kind, self.unit, self.title, wide=self.wide and not chosen)
 
 
 def quotient(part: int, whole: int) -> int | None:
@@ -66,9 +67,13 @@ MEASURES: tuple[Measure, ...] = (
         "success_rate", "percent", lambda group: share(group.sums.succeeded, group.sums.judged), wide=True
     ),
     Measure(
-        "mean_latency_ms", "duration", lambda group: mean(group.sums.latency, group.sums.timed), wide=True
+        "mean_latency_ms",
+        "duration",
+        lambda group: mean(group.sums.latency, group.sums.timed),
+        wide=True,
+        title="mean latency",
     ),
-    Measure("p95_latency_ms", "duration", lambda group: group.p95, wide=True),
+    Measure("p95_latency_ms", "duration", lambda group: group.p95, wide=True, title="p95 latency"),
     Measure(
         "caching_rate",
         "percent",

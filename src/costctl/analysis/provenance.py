@@ -28,8 +28,9 @@ def with_provenance(report: Report, calls: Calls, sums: Sums) -> Report:
     )
 
 
-def stamped(report: Report, engine: Engine) -> Report:
-    """``report`` with what is true of the whole ledger: rejected lines, price books, the last change."""
+def stamped(report: Report, engine: Engine, books: bool = True) -> Report:
+    """``report`` with what is true of the whole ledger: rejected lines, the last change, and, for an answer
+    about costs, the price ``books``."""
     meta: dict[str, str] = dict(
         engine.rows("SELECT key, value FROM meta WHERE key IN ('price_books', 'last_commit')")
     )
@@ -37,7 +38,7 @@ def stamped(report: Report, engine: Engine) -> Report:
     return replace(
         report,
         rejected_lines=int(rejected),
-        price_books=tuple(json.loads(meta.get("price_books") or "[]")),
+        price_books=tuple(json.loads(meta.get("price_books") or "[]")) if books else (),
         as_of=meta.get("last_commit"),
     )
 

@@ -37,7 +37,7 @@ def sources(ledger: Ledger, *, zone: ZoneInfo | None = None) -> Report:
     zone = zone or ZoneInfo("UTC")
     with ledger.reading() as engine:
         known = load(engine)
-        report = stamped(Report("sources", "Sources", _COLUMNS, []), engine)
+        report = stamped(Report("sources", "Sources", _COLUMNS, []), engine, books=False)
     # Only now, with the ledger closed, is a file looked at.
     for path in sorted(known):
         report.rows.append(_row(known[path], zone))
