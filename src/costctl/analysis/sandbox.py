@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+    from duckdb import DuckDBPyConnection, Statement
     from duckdb.sqltypes import DuckDBPyType
 
     from costctl.report import Kind
@@ -90,10 +90,10 @@ def _answer(request: Request) -> Answer:
             statements = connection.extract_statements(request.statement)
             if len(statements) != 1:
                 return Answer(fault="several", message=str(len(statements)))
-            kind = statements[0].type
-            if kind not in (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN):
-                return Answer(fault="forbidden", message=kind.name)
-            return _result(connection, statements[0].query, request.limit_rows)
+            kind = _kind(statements[0])
+            if kind not in ("SELECT", "EXPLAIN"):
+                return Answer(fault="forbidden", message=kind)
+            return _result(connection, _unended(statements[0].query), request.limit_rows)
     except duckdb.Error as error:
         return Answer(fault=type(error).__name__, message=str(error))
     except MemoryError:
@@ -123,6 +123,24 @@ def _locked_down(request: Request) -> DuckDBPyConnection:
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
     return connection
+
+
+def _kind(statement: Statement) -> str:
+    try:
+        return statement.type.name
+    except ValueError:  # newer kinds that the Python client has no name for
+        return "this kind of statement"
+
+
+def _unended(statement: str) -> str:
+    """The statement up to its semicolon, which a relation may not have where a comment follows."""
+    import duckdb
+
+    text = statement.encode()
+    for start, kind in duckdb.tokenize(statement):
+        if kind == duckdb.token_type.operator and text[start : start + 1] == b";":
+            return text[:start].decode()
+    return statement
 
 
 def _result(connection: DuckDBPyConnection, statement: str, limit_rows: int) -> Answer:

@@ -70,17 +70,18 @@ class Ledger:
                 hint="make one with `costctl ingest PATH`, or name another with --db",
                 file=self.path,
             )
-        with self._gate(exclusive=False) as patience:
-            # A copy beside it: a checkpoint was cut short, and only a writer may put that right.
-            if not self.files.backup.exists():
-                with closing(self._connect(patience, read_only=True)) as connection:
-                    if schema.version(connection, self.path) == schema.VERSION:
-                        self.files.protect(self.say)
-                        with self._faults_explained():
-                            yield DuckDBEngine(connection)
-                        return
-        with self.writing() as connection:
-            yield DuckDBEngine(connection)
+        while True:
+            with self._gate(exclusive=False) as patience:
+                # A copy beside it: a checkpoint was cut short, and only a writer may put that right.
+                if not self.files.backup.exists():
+                    with closing(self._connect(patience, read_only=True)) as connection:
+                        if schema.version(connection, self.path) == schema.VERSION:
+                            self.files.protect(self.say)
+                            with self._faults_explained():
+                                yield DuckDBEngine(connection)
+                            return
+            with self.writing():
+                pass  # settles what was cut short, and migrates
 
     @contextmanager
     def writing(self) -> Iterator[DuckDBPyConnection]:
