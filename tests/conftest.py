@@ -28,6 +28,7 @@ class Run:
     @property
     def json(self) -> Any:
         """Standard output, read as JSON with exact numbers."""
+        assert self.out, self.err
         return json.loads(self.out, parse_float=Decimal)
 
     @property

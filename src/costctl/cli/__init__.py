@@ -46,6 +46,7 @@ COMMANDS = (
         "Show what calls cost, by team, user, model, day or any label.",
     ),
     Entry("bill", "costctl.cli.report", QUESTIONS, "Show a month's bill by model, beside the month before."),
+    Entry("sql", "costctl.cli.sql", QUESTIONS, "Ask the ledger in SQL, which cannot change it."),
     Entry(
         "prices",
         "costctl.cli.prices",
