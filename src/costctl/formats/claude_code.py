@@ -55,18 +55,30 @@ def _claims(sample: Sample) -> str:
     return ""
 
 
-_MESSAGE = struct(anthropic.MESSAGE)
-# Sub-agents' progress lines hold the message two levels deeper.
+# The progress line of a sub-agent holds its message two levels deeper. They are few: as text they cost nothing.
 _PROGRESS = struct(
     {
         "message": struct(
             {
-                "message": _MESSAGE,
-                **dict.fromkeys(("timestamp", "requestId", "costUSD", "isSidechain"), "VARCHAR"),
+                "message": struct(anthropic.MESSAGE),
+                **dict.fromkeys(("timestamp", "costUSD", "isSidechain"), "VARCHAR"),
             }
         )
     }
 )
+_ROWS = f"""(
+    SELECT * REPLACE (
+        coalesce(message, progress.message.message) AS message,
+        coalesce(progress.message.timestamp, timestamp) AS timestamp,
+        coalesce(costUSD, progress.message.costUSD) AS costUSD,
+        coalesce(isSidechain, progress.message.isSidechain) AS isSidechain
+    )
+    FROM (
+        SELECT *, CASE WHEN type = 'progress' AND message IS NULL THEN TRY_CAST(CAST(data AS JSON) AS {_PROGRESS}) END
+            AS progress
+        FROM raw
+    )
+)"""
 # Before version 1 the counts stood beside the message.
 _FLAT = {
     "input_tokens": "inputTokens",
@@ -76,23 +88,16 @@ _FLAT = {
 }
 
 
-def _of_message(path: str) -> str:
-    return f"coalesce(message.{path}, data.message.message.{path})"
-
-
 def _usage(part: str) -> str:
-    older = f", {_FLAT[part]}" if part in _FLAT else ""
-    return f"coalesce(message.usage.{part}, data.message.message.usage.{part}{older})"
+    return f"coalesce(message.usage.{part}, {_FLAT[part]})" if part in _FLAT else f"message.usage.{part}"
 
 
-_ID, _MODEL = _of_message("id"), _of_message("model")
-_TIME = first_of("data.message.timestamp", "timestamp", "given_time")
+_ID, _MODEL = "message.id", "message.model"
 # Stubs that Claude Code itself writes for an error or an interruption.
 _STUB = (
     f"coalesce({_MODEL}, '') = '<synthetic>' "
     f"AND coalesce({_usage('input_tokens')}, '0') = '0' AND coalesce({_usage('output_tokens')}, '0') = '0'"
 )
-_SIDECHAIN = "coalesce(isSidechain, data.message.isSidechain)"
 # A merge leaves out what is null.
 _TAGS = """CAST(json_merge_patch(
     '{}', json_object('cwd', nullif(cwd, ''), 'git_branch', nullif(gitBranch, ''))
@@ -109,26 +114,27 @@ FORMAT = Format(
              "isSidechain", "agentId", "isApiErrorMessage", "costUSD", *_FLAT.values()),
             "VARCHAR",
         ),
-        "message": _MESSAGE,
-        "data": _PROGRESS,
+        "message": struct(anthropic.MESSAGE),
+        "data": "VARCHAR",
     },
+    rows=_ROWS,
     calls=f"""(
         coalesce(type, 'assistant') IN ('assistant', 'progress')
         AND {anthropic.billed(_usage)}
         AND NOT ({_STUB})
     )""",
     fields=(
-        moment(_TIME, said="timestamp"),
+        moment(first_of("timestamp", "given_time"), said="timestamp"),
         text("model", _MODEL, required=True),
         Field("provider", anthropic.provider(_ID, _MODEL)),
         # The last part of the path, of either system.
         label("project", "regexp_extract(cwd, '([^/\\\\]+)[/\\\\]*$', 1)"),
         label("session", "sessionId", "session_id"),
         label("agent", "agentId"),
-        Field("replay", f"coalesce(type = 'progress' OR {_SIDECHAIN} = 'true', FALSE)"),
+        Field("replay", "coalesce(type = 'progress' OR isSidechain = 'true', FALSE)"),
         Field("success", "coalesce(isApiErrorMessage, 'false') <> 'true'"),
         Field("tags", f"CASE WHEN cwd <> '' OR gitBranch <> '' THEN {_TAGS} END"),
-        dollars("reported_cost_pico", "coalesce(costUSD, data.message.costUSD)", said="costUSD"),
+        dollars("reported_cost_pico", "costUSD", said="costUSD"),
         *anthropic.usage_fields(_usage),
     ),
     # A cloud meters. Whether Anthropic does, or a subscription pays, no line says.
@@ -139,7 +145,7 @@ FORMAT = Format(
     faults=(anthropic.FURTHER_FAULT,),
     # A line without a message id is known by its uuid, which copies keep.
     id=f"coalesce({response_id(_ID, 'anthropic')}, 'claude-code:' || nullif(uuid, ''))",
-    content=("timestamp", "data.message.timestamp", "sessionId", "session_id", "agentId", "cwd", "gitBranch",
+    content=("timestamp", "sessionId", "session_id", "agentId", "cwd", "gitBranch",
              "isSidechain", "isApiErrorMessage", "costUSD", _MODEL, *anthropic.content(_usage)),
     repeats=True,
     extra=anthropic.further_calls(_usage),

@@ -31,6 +31,8 @@ class Format:
 
     ``claims`` says in a few words why a sample is of this format, or returns "".
     ``raw`` are the columns to read and their DuckDB types (VARCHAR, or STRUCTs of VARCHAR).
+    ``rows`` is the relation that all else is over: ``raw``, or a SELECT of it that brings together what its rows
+    have in different places.
     ``calls`` is SQL over the raw row for whether it is about a call at all; other rows are skipped.
     ``fields`` are worked out of the raw row; ``columns`` is SQL over them for each canonical column (a column
     that is not there is the field of its own name, else NULL); ``faults`` are conditions over them.
@@ -53,6 +55,7 @@ class Format:
     id: str
     content: tuple[str, ...]
     rarely: Mapping[str, str] = field(default_factory=dict)
+    rows: str = "raw"
     calls: str = "TRUE"
     columns: Mapping[str, str] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
@@ -76,9 +79,9 @@ class Format:
     {_LINES.join(columns)}
 FROM (
     SELECT
-    raw.*, {self.id} AS own_id, {self._content()} AS content, {self.extra or _NO_TEXT} AS extra,
+    rows.*, {self.id} AS own_id, {self._content()} AS content, {self.extra or _NO_TEXT} AS extra,
     {_LINES.join(values)}
-    FROM raw
+    FROM {self.rows} AS rows
     WHERE {self.calls if self.every_row_is_a_call else f"{self.calls} OR ({self._empty()})"}
 )"""  # noqa: S608 (constants of the formats)
 
