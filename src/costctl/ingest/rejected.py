@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from costctl.formats import Format
+from costctl.formats import UNREADABLE, Format
 from costctl.ingest.lines import Reading, numbered
 from costctl.ingest.relation import judged, set_zone
 from costctl.ingest.sources import Given
@@ -48,8 +48,10 @@ def rejects(
     for count, (number, raw) in enumerate(numbered(reading), start=1):
         if count != ordinal:
             continue
-        if number not in faulty:
-            yield number, why_unreadable(raw) or reason, raw.rstrip(b"\r\n")
+        why = why_unreadable(raw) or reason
+        # An object without any of the format's names is no call.
+        if number not in faulty and why != UNREADABLE:
+            yield number, why, raw.rstrip(b"\r\n")
         ordinal, reason = next(wanted, (0, ""))
 
 
