@@ -13,6 +13,7 @@ import pytest
 from costctl.analysis import rejects, sources, unpriced
 from costctl.ledger import Ledger
 from costctl.ledger.sources import edges
+from costctl.render import warnings
 from costctl.report import Unpriced
 
 Make = Callable[..., Ledger]
@@ -136,8 +137,9 @@ def rejecting(ledger_of: Make) -> Ledger:
     ledger = ledger_of()
     with ledger.writing() as connection:
         connection.execute(
-            """INSERT INTO sources (source_id, path, ingested_at, rejected) VALUES
-            (1, '/old', TIMESTAMP '2024-10-01', 2), (2, '/new', TIMESTAMP '2024-10-02', 3)"""
+            """INSERT INTO sources (source_id, path, format, ingested_at, rows, rejected, read_to) VALUES
+            (1, '/old', 'costctl', TIMESTAMP '2024-10-01', 9, 2, 1),
+            (2, '/new', 'costctl', TIMESTAMP '2024-10-02', 9, 3, 1)"""
         )
         connection.execute(
             """INSERT INTO rejects VALUES
@@ -160,6 +162,8 @@ def test_rejects_of_the_newest_source_come_first(rejecting: Ledger) -> None:
     ]
     assert report.notes == ("3 × not JSON", "1 × model: missing", "1 × ts: missing")
     assert report.rejected_lines == 5
+    assert warnings(report) == ["5 lines were rejected and not counted"]
+    assert warnings(sources(rejecting)) == ["5 lines were rejected and not counted: see costctl rejects"]
 
 
 def test_rejects_of_some_sources(rejecting: Ledger) -> None:

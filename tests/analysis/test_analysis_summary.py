@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from by_hand import ALWAYS, USD, at
+from by_hand import ALWAYS, USD, at, fill
 
 from costctl.analysis import QuestionError, summary
 from costctl.filters import FilterError
@@ -108,12 +108,18 @@ MEASURES = [
 ]
 
 
+@pytest.fixture(scope="module")
+def company(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    ledger = Ledger(tmp_path_factory.mktemp("company") / "ledger.duckdb")
+    fill(ledger, COMPANY)
+    return summary(ledger, "team", period=ALWAYS)
+
+
 @pytest.mark.parametrize(("name", "search", "ads", "both"), MEASURES)
-def test_a_measure(ledger_of: Make, name: str, search: Any, ads: Any, both: Any) -> None:
-    report = summary(ledger_of(*COMPANY), "team", period=ALWAYS)
-    assert labels(report) == ["search", "ads"]
-    assert column(report, name) == [search, ads]
-    assert total(report, name) == both
+def test_a_measure(company: Report, name: str, search: Any, ads: Any, both: Any) -> None:
+    assert labels(company) == ["search", "ads"]
+    assert column(company, name) == [search, ads]
+    assert total(company, name) == both
 
 
 def test_every_measure_is_there_in_the_documented_order(ledger_of: Make) -> None:

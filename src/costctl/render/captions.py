@@ -41,7 +41,8 @@ def warnings(report: Report, name_width: int | None = None) -> list[str]:
     if report.rejected_lines:
         verb = "was" if report.rejected_lines == 1 else "were"
         lines = _counted(report.rejected_lines, "line")
-        sentences.append(f"{lines} {verb} rejected and not counted: see costctl rejects")
+        where = "" if report.command == "rejects" else ": see costctl rejects"
+        sentences.append(f"{lines} {verb} rejected and not counted{where}")
     return sentences
 
 
