@@ -313,7 +313,8 @@ def test_langfuse_13780_the_tier_that_served_counts(tmp_path: Path, held: Ingest
     other = {**answer, "id": "chatcmpl-2", "service_tier": "default", "created": 1793491201}
     found = held(written(tmp_path / "a.jsonl", answer, other))
     assert [call["mode"] for call in found.calls] == ["flex", "standard"]
-    # gpt-5: 1.25 in, 10 out; flex is half (the catalogue has it since October 2026). 1,000 × 1.25 + 100 × 10 = 2,250.
+    # gpt-5: 1.25 in, 10 out; flex is half (the catalogue has it since October 2026).
+    # 1,000 × 1.25 + 100 × 10 = 2,250
     assert found.costs == [1_125_000_000, 2_250_000_000]
 
 
@@ -363,3 +364,26 @@ def test_one_call_in_a_transcript_and_in_a_log_of_responses_is_one(tmp_path: Pat
     log = written(tmp_path / "b.jsonl", {"timestamp": "2026-03-01T10:00:00Z", "response": line["message"]})
     found = held(transcript, log)
     assert tokens(found.calls, "input_tokens", "output_tokens") == [(5, 7)]
+
+
+@pytest.mark.parametrize(
+    "data", ["plain text", "", {"message": "text"}, {"message": {"message": 5}}, [1], 7, None]
+)
+def test_progress_of_any_other_kind_is_no_call(tmp_path: Path, held: Ingest, data: Any) -> None:
+    line = transcript_line("msg_A", "2026-03-01T10:00:00Z", {"input_tokens": 5, "output_tokens": 7})
+    progress = {**SESSION, "type": "progress", "timestamp": "2026-03-01T10:00:00Z", "data": data}
+    found = held(written(tmp_path / "a.jsonl", progress, line))
+    assert tokens(found.calls, "input_tokens", "output_tokens") == [(5, 7)]
+    assert found.rejects == []
+
+
+def test_a_field_of_another_kind_than_expected_loses_no_other_line(tmp_path: Path, held: Ingest) -> None:
+    line = transcript_line("msg_A", "2026-03-01T10:00:00Z", {"input_tokens": 5, "output_tokens": 7})
+    odd = [
+        {**SESSION, "message": "interrupted", "timestamp": "2026-03-01T10:00:00Z"},
+        {**SESSION, "message": {"usage": "none"}, "timestamp": "2026-03-01T10:00:00Z"},
+        {**SESSION, "type": ["assistant"], "message": {"usage": {}}},
+    ]
+    found = held(written(tmp_path / "a.jsonl", *odd, line))
+    assert tokens(found.calls, "input_tokens", "output_tokens") == [(5, 7)]
+    assert found.rejects == []

@@ -55,7 +55,8 @@ def _claims(sample: Sample) -> str:
     return ""
 
 
-# The progress line of a sub-agent holds its message two levels deeper. They are few: as text they cost nothing.
+# The progress line of a sub-agent holds its message two levels deeper. They are few, so the column is read as
+# text, which costs the other lines nothing. Progress of other kinds may hold anything.
 _PROGRESS = struct(
     {
         "message": struct(
@@ -74,11 +75,11 @@ _ROWS = f"""(
         coalesce(isSidechain, progress.message.isSidechain) AS isSidechain
     )
     FROM (
-        SELECT *, CASE WHEN type = 'progress' AND message IS NULL THEN TRY_CAST(CAST(data AS JSON) AS {_PROGRESS}) END
-            AS progress
+        SELECT *, CASE WHEN type = 'progress' AND message IS NULL
+            THEN TRY_CAST(TRY_CAST(data AS JSON) AS {_PROGRESS}) END AS progress
         FROM raw
     )
-)"""
+)"""  # noqa: S608 (constants of this module)
 # Before version 1 the counts stood beside the message.
 _FLAT = {
     "input_tokens": "inputTokens",

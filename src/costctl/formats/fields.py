@@ -26,8 +26,8 @@ class Field:
 
     The rest is SQL over the raw row and the values of all fields, which it knows as ``f_`` and their names.
     ``faults`` are what may be wrong. ``good`` is a cheaper test that no sound row fails: where it holds, no
-    fault does; "" where nothing can be wrong. ``kept`` is what goes on into the column of the field's name,
-    the value itself if "".
+    fault does; "" where nothing can be wrong. It need not hold where ``unless`` is NULL, if that is given.
+    ``kept`` is what goes on into the column of the field's name, the value itself if "".
     """
 
     name: str
@@ -35,6 +35,7 @@ class Field:
     good: str = ""
     faults: tuple[Fault, ...] = ()
     kept: str = ""
+    unless: str = ""
 
 
 def first_of(*texts: str) -> str:
@@ -72,7 +73,7 @@ def count(
     return Field(
         name,
         f"TRY_CAST({raw} AS BIGINT)",
-        sound if required else f"{raw} IS NULL OR ({sound})",
+        sound,
         (
             *(((f"{raw} IS NULL OR {raw} = ''", f"{said}: missing"),) if required else ()),
             (
@@ -83,6 +84,7 @@ def count(
             # A number of more digits than a BIGINT holds.
             (f"{known} > {most} OR ({known} IS NULL AND {raw} <> '')", f"{said}: too large"),
         ),
+        unless="" if required else raw,
     )
 
 
@@ -126,8 +128,9 @@ def truth(name: str, raw: str) -> Field:
     return Field(
         name,
         f"TRY_CAST({raw} AS BOOLEAN)",
-        f"{raw} IS NULL OR {known} IS NOT NULL",
+        f"{known} IS NOT NULL",
         ((f"{raw} <> '' AND {known} IS NULL", f"{name}: not true or false"),),
+        unless=raw,
     )
 
 
@@ -137,11 +140,12 @@ def milliseconds(name: str, raw: str) -> Field:
     return Field(
         name,
         f"TRY_CAST({raw} AS BIGINT)",
-        f"{raw} IS NULL OR {known} >= 0",
+        f"{known} >= 0",
         (
             (f"{raw} <> '' AND {known} IS NULL", f"{name}: not a number"),
             (f"{known} < 0", f"{name}: negative"),
         ),
+        unless=raw,
     )
 
 
@@ -152,11 +156,12 @@ def dollars(name: str, raw: str, *, said: str = "") -> Field:
     return Field(
         name,
         f"CASE WHEN {raw} IS NOT NULL THEN {amount} END",
-        f"{raw} IS NULL OR {known} >= 0",
+        f"{known} >= 0",
         (
             (f"{raw} <> '' AND {known} IS NULL", f"{said}: not an amount in USD"),
             (f"{known} < 0", f"{said}: negative"),
         ),
+        unless=raw,
     )
 
 
@@ -203,6 +208,7 @@ def one_of(name: str, raw: str, values: tuple[str, ...], default: str) -> Field:
     return Field(
         name,
         f"coalesce(nullif({raw}, ''), '{default}')",
-        f"{raw} IS NULL OR {known} IN ({listed})",
+        f"{known} IN ({listed})",
         ((f"{known} NOT IN ({listed})", f"{name}: not one of {', '.join(values)}"),),
+        unless=raw,
     )

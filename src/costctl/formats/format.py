@@ -30,9 +30,9 @@ class Format:
     """An input format.
 
     ``claims`` says in a few words why a sample is of this format, or returns "".
-    ``raw`` are the columns to read and their DuckDB types (VARCHAR, or STRUCTs of VARCHAR).
-    ``rows`` is the relation that all else is over: ``raw``, or a SELECT of it that brings together what its rows
-    have in different places.
+    ``raw`` are the columns to read and their DuckDB types: VARCHAR, or STRUCTs and lists of it.
+    ``rows`` is the relation that all else is over: ``raw``, or a SELECT of it that brings together what its
+    rows have in different places.
     ``calls`` is SQL over the raw row for whether it is about a call at all; other rows are skipped.
     ``fields`` are worked out of the raw row; ``columns`` is SQL over them for each canonical column (a column
     that is not there is the field of its own name, else NULL); ``faults`` are conditions over them.

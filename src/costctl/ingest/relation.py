@@ -117,7 +117,7 @@ def _parquet_columns(format: Format, path: Path) -> str:
         elif pyarrow.types.is_floating(kind):
             # Whole numbers among unknown ones are often kept as floats.
             whole = f"{quoted} = trunc({quoted}) AND abs({quoted}) < 1e15"
-            text = f"CASE WHEN {whole} THEN CAST(CAST({quoted} AS BIGINT) AS VARCHAR) "
+            text = f"CASE WHEN {whole} THEN CAST(TRY_CAST({quoted} AS BIGINT) AS VARCHAR) "
             text += f"WHEN NOT isnan({quoted}) THEN CAST({quoted} AS VARCHAR) END"
         else:
             text = f"CAST({quoted} AS VARCHAR)"
