@@ -19,8 +19,8 @@ class Source:
     """A row of the table ``sources``; sizes in bytes, times in nanoseconds since 1970, except that
     ``first_us`` and ``last_us``, the span of the file's calls, are microseconds.
 
-    ``rows`` counts the good lines that were read, ``equal_lines`` those among them that had no id and were the
-    same as an earlier one.
+    ``rows`` counts the good lines that were read, ``equal_lines`` those among them that had no id and were
+    the same as an earlier one.
     """
 
     source_id: int
@@ -41,8 +41,8 @@ class Source:
     last_us: int | None = None
 
 
-_COLUMNS = """source_id, path, format, given, size, mtime_ns, device, inode, read_to, head, tail, rows, rejected,
-    equal_lines, epoch_us(first_ts), epoch_us(last_ts)"""
+_COLUMNS = """source_id, path, format, given, size, mtime_ns, device, inode, read_to, head, tail, rows,
+    rejected, equal_lines, epoch_us(first_ts), epoch_us(last_ts)"""
 
 
 def load(engine: Engine) -> dict[str, Source]:
