@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
     from costctl.documents import Document
 
 FILE_NAME = "costctl.yaml"
@@ -34,8 +35,7 @@ class SettingError(ValueError):
         self.hint = hint
 
 
-@dataclass(frozen=True, slots=True)
-class SourceEntry:
+class SourceEntry(NamedTuple):
     """One of the ``sources:`` that an ingest without a path reads. Empty texts were not given."""
 
     path: str = ""
@@ -46,12 +46,11 @@ class SourceEntry:
     project: str = ""
     user: str = ""
     agent: str = ""
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = MappingProxyType({})
     assume_tz: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """What holds for one command. ``file`` is the costctl.yaml that was read, None if there is none."""
 
     db: Path
@@ -73,8 +72,7 @@ class Settings:
         return zone(self.tz)
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A settings file. ``chosen``: the user put it where only they choose, so it may name any ledger."""
 
     path: Path

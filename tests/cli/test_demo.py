@@ -8,8 +8,7 @@ import sysconfig
 from pathlib import Path
 
 import pytest
-
-from conftest import Costctl, Run
+from tests.program import Costctl, Run
 
 ROOT = Path(__file__).parent.parent.parent
 

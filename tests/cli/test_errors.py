@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-
-from conftest import Costctl
+from tests.program import Costctl
 
 # --- wrong usage: exit code 2 -----------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import shlex
 import subprocess
 import sys
@@ -11,8 +12,8 @@ from typing import Any
 
 import build_reference
 import pytest
+from tests.program import SCRIPT, Costctl
 
-from conftest import SCRIPT, Costctl
 from costctl.cli import COMMANDS
 
 CONTEXTS = list(build_reference.contexts())
@@ -42,7 +43,8 @@ def test_every_example_can_be_typed(path: str) -> None:
     for line in BY_PATH[path].command.epilog.strip().splitlines():
         if line.startswith("#"):
             continue
-        words = shlex.split(line.partition(" | ")[2] if " | costctl" in line else line.partition(" | ")[0])
+        alone = next(part for part in re.split(r" [|<] ", line) if part.startswith("costctl "))
+        words = shlex.split(alone)
         assert words.pop(0) == "costctl", line
         command, context = root, root.make_context("costctl", list(words))
         while hasattr(command, "commands") and words:

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from conftest import Costctl
+from tests.program import Costctl
 
 HAIKU = "claude-haiku-3-20250307"
 """0.25 USD per million tokens of input and 1.25 of output (the book's chapter on costs, its price table)."""
@@ -240,7 +239,7 @@ def test_a_price_of_the_users_own(costctl: Costctl, usage: Path) -> None:
     assert check.code == 4
     assert [row["model"] for row in check.json["rows"]] == ["house-model"]
     (costctl.cwd / "prices.yaml").write_text(
-        "models:\n  - model: house-model\n    prices:\n      - input: 2\n        output: 10\n"
+        "prices:\n  - model: house-model\n    input: 2\n    output: 10\n"
     )
     run = costctl("reprice", "--unpriced", "--prices", "prices.yaml", "--format", "json")
     # 1 million tokens in at 2 USD, 0.4 million out at 10: 2 + 4.

@@ -9,8 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-
-from conftest import SCRIPT, Costctl
+from tests.program import SCRIPT, Costctl
 
 LONG = ("prices", "list", "--all")
 """A command whose output is far longer than a pipe holds (64 kB)."""

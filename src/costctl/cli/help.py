@@ -9,8 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Iterable, Iterator, MutableMapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -74,8 +73,7 @@ class Command(_Helpful, TyperCommand):
     """A command whose ``epilog`` are its examples."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A command that is imported when it is called: ``module`` has a Typer ``app`` that holds it."""
 
     name: str

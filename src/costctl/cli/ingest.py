@@ -243,7 +243,7 @@ def _configured(sources: tuple[SourceEntry, ...], given: Given) -> list[Input]:
                 project=source.project,
                 user=source.user,
                 agent=source.agent,
-                tags=source.tags,
+                tags=dict(source.tags),
                 zone=source.assume_tz,
             )
         )
