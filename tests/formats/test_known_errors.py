@@ -387,3 +387,39 @@ def test_a_field_of_another_kind_than_expected_loses_no_other_line(tmp_path: Pat
     found = held(written(tmp_path / "a.jsonl", *odd, line))
     assert tokens(found.calls, "input_tokens", "output_tokens") == [(5, 7)]
     assert found.rejects == []
+
+
+def test_of_two_equal_names_in_one_object_the_first_counts(tmp_path: Path, held: Ingest) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(
+        '{"timestamp": "2026-01-01T00:00:00", "model": "gpt-4o", "model": "gpt-5", "input_tokens": 5, '
+        '"input_tokens": 6, "output_tokens": 1, "tags": {"env": "a", "env": "b", "b": null}, '
+        '"other_units": {"images": 1}}\n'
+    )
+    found = held(path)
+    (call,) = found.calls
+    assert (call["model"], call["input_tokens"], call["tags"]) == ("gpt-4o", 5, {"b": None, "env": "a"})
+
+
+def test_cached_tokens_in_an_openai_batch_are_counted_once(tmp_path: Path, held: Ingest) -> None:
+    # litellm#38341. gpt-5 in a batch: 0.625 in, 0.0625 cached, 5 out.
+    usage = {"input_tokens": 30, "input_tokens_details": {"cached_tokens": 10}, "output_tokens": 7}
+    body = {"id": "resp_1", "object": "response", "created_at": 1741476777, "model": "gpt-5", "usage": usage}
+    line = {
+        "id": "batch_req_1",
+        "custom_id": "a",
+        "response": {"status_code": 200, "body": body},
+        "error": None,
+    }
+    found = held(written(tmp_path / "a.jsonl", line))
+    # 20 × 0.625 + 10 × 0.0625 + 7 × 5 = 48.125; the cached ones counted twice: 54.375.
+    assert found.costs == [48_125_000]
+
+
+def test_cached_tokens_in_an_anthropic_batch_are_beside_its_input(tmp_path: Path, held: Ingest) -> None:
+    usage = {"input_tokens": 41, "cache_read_input_tokens": 40, "output_tokens": 36}
+    message = {"id": "msg_1", "type": "message", "role": "assistant", "model": SONNET, "usage": usage}
+    line = {"custom_id": "a", "result": {"type": "succeeded", "message": message}}
+    found = held(written(tmp_path / "a.jsonl", line), time="2026-01-01T00:00:00Z")
+    # 41 × 1.50 + 40 × 0.15 + 36 × 7.50 = 337.5; with the cached ones taken out of the input: 277.5.
+    assert found.costs == [337_500_000]

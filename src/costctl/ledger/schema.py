@@ -92,11 +92,21 @@ _UNPRICED_OTHER_UNITS = """coalesce(' ' || array_to_string(list_filter(
 _PRICES = "SELECT map_from_entries(list((price_id, prices))) FROM prices"
 """A look-up, not a join: a question that does not ask why calls are unpriced pays nothing for it."""
 
+# Of two equal names in an object the first counts; the quick way knows no such object.
+_NAMES = "list_sort(list_distinct(json_keys(tags)))"
+_POINTER = "'/' || replace(replace(name, '~', '~0'), '/', '~1')"
+_TAGS = f"""coalesce(
+        map_from_entries(list_sort(map_entries(from_json(tags, '"MAP(VARCHAR, VARCHAR)"')))),
+        CASE WHEN tags IS NOT NULL THEN map_from_entries(
+            list_transform({_NAMES}, lambda name: {{'key': name, 'value': tags ->> ({_POINTER})}})
+        ) END
+    )"""
+
 VIEW = f"""CREATE VIEW calls AS
 SELECT
     call_key, ts, grain, requests, provider, model, team, project, user_id, user_id AS "user", agent, session,
     api_key, workspace,
-    map_from_entries(list_sort(map_entries(from_json(tags, '"MAP(VARCHAR, VARCHAR)"')))) AS tags,
+    {_TAGS} AS tags,
     tags AS tags_json,
     mode, region, context_tier, billing, replay,
     input_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens,
