@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from costctl.formats.fields import Fault, Field
@@ -95,11 +95,26 @@ FROM (
 
     def _reason(self) -> str:
         """A sound row passes one test of all its fields; only the others are asked what is wrong."""
-        good = " AND ".join(f"({each.good})" for each in self.fields if each.good)
+        good = " AND ".join(self._good())
         faults = [fault for each in self.fields for fault in each.faults]
         if not self.every_row_is_a_call:
             faults.insert(0, (self._empty(), UNREADABLE))
         return f"CASE WHEN {good} THEN {_case(self.faults)} ELSE {_case([*faults, *self.faults])} END"
+
+    def _good(self) -> Iterator[str]:
+        """What holds for every sound row. Most rows have none of the rare parts: one look spares all of theirs."""
+        rare = [f"({each.unless} IS NULL OR {each.good})" for each in self.fields if self._is_rare(each)]
+        if rare:
+            yield f"({self._has_nothing_rare()} OR ({' AND '.join(rare)}))"
+        for each in self.fields:
+            if each.good and not self._is_rare(each):
+                yield f"({each.unless} IS NULL OR {each.good})" if each.unless else f"({each.good})"
+
+    def _is_rare(self, field: Field) -> bool:
+        return field.unless.strip('"') in self.rarely
+
+    def _has_nothing_rare(self) -> str:
+        return f"coalesce({', '.join(self.rarely.values())}) IS NULL"
 
     def _content(self) -> str:
         """SQL for the text that identifies an id-less row. A rare part is only there with its name before it,
@@ -107,9 +122,8 @@ FROM (
         parts = ", chr(31), ".join(self.content)
         named = ", ".join(f"chr(31) || '{name}=' || {part}" for name, part in self.rarely.items())
         if named:
-            has_rare = f"coalesce({', '.join(self.rarely.values())}) IS NOT NULL"
-            parts += f", CASE WHEN {has_rare} THEN concat({named}) END"
-        return f"concat({parts})"
+            parts += f", CASE WHEN NOT ({self._has_nothing_rare()}) THEN concat({named}) END"
+        return f"CASE WHEN own_id IS NULL THEN concat({parts}) END"
 
     def _column(self, name: str, kind: str) -> str:
         if name in self.columns:
