@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from costctl.ingest import duplicates, lines, plan, rejected
+from costctl.ingest.discover import FULL
 from costctl.ingest.insert import insert, last_row
 from costctl.ingest.lines import Reading
 from costctl.ingest.plan import Task
 from costctl.ingest.prices import price_unpriced
+from costctl.ingest.relation import judged
 from costctl.ingest.sources import described, save
 from costctl.ledger.phases import phase
 from costctl.ledger.sources import Source
@@ -71,7 +73,8 @@ def add(
     tails = [ids[task.file.name] for task in tasks if task.reading and task.reading.start]
     if again := duplicates.known_without_id(connection, last, tails):
         connection.execute(
-            "DELETE FROM stored_calls WHERE rowid > $last AND source_id IN (SELECT unnest(CAST($again AS INTEGER[])))",
+            "DELETE FROM stored_calls WHERE rowid > $last "
+            "AND source_id IN (SELECT unnest(CAST($again AS INTEGER[])))",
             {"last": last, "again": again},
         )
         whole = [task for task in tasks if ids[task.file.name] in again]
@@ -84,7 +87,8 @@ def add(
     read = _rows_by_source(connection, last)
     bad = dict(
         connection.execute(
-            "SELECT source_id, count(*) FROM stored_calls WHERE rowid > ? AND grain = 'reject' GROUP BY source_id",
+            "SELECT source_id, count(*) FROM stored_calls WHERE rowid > ? AND grain = 'reject' "
+            "GROUP BY source_id",
             [last],
         ).fetchall()
     )
@@ -110,6 +114,8 @@ def add(
         source_id = ids[task.file.name]
         reasons = _note_rejects(connection, task, source_id, bad.get(source_id, 0), keep_raw)
         tally.rejected += reasons
+        if task.known and task.reading and task.reading.start:
+            tally.rejected_before += task.known.rejected
         noted.append(_noted(task, source_id, read.get(source_id), reasons.total(), equal.get(source_id, 0)))
         _discard(task.reading)
     save(connection, noted)
@@ -179,7 +185,13 @@ def _noted(task: Task, source_id: int, read: _Span | None, rejects: int, equal_l
     rows, first, final = read or (0, None, None)
     now = replace(
         described(
-            file.path, file.name, source_id, task.format.name, file.given, reading.read_to, file.status
+            file.name,
+            source_id,
+            task.format.name,
+            file.given,
+            reading.read_to,
+            reading.edges,
+            file.status,
         ),
         rows=rows,
         rejected=rejects,
@@ -210,16 +222,42 @@ def _count_rows(connection: DuckDBPyConnection, last: int, tally: Tally) -> None
     tally.new = rows - tally.improved
 
 
-def mend(tasks: Iterable[Task], spill: Path) -> bool:
-    """Rewrite the files that DuckDB cannot read; whether there were any."""
-    mended = False
+def mend(connection: DuckDBPyConnection, tasks: Sequence[Task], spill: Path) -> list[tuple[Task, str]] | None:
+    """After an error: rewrite the files that DuckDB cannot read, and name those that cannot be mended, with
+    the reason. None if all can be read: then the error is of another kind."""
+    mended, unreadable = 0, []
     for task in tasks:
-        if task.reading is not None and lines.is_unreadable(task.reading):
-            broken = task.reading
-            task.reading = lines.rewritten(broken, spill)
-            _discard(broken)
-            mended = True
-    return mended
+        broken = task.reading
+        if broken is None or not (why := _why_unreadable(connection, task)):
+            continue
+        try:
+            if broken.shape == "jsonl":
+                task.reading = lines.rewritten(broken, spill)
+                _discard(broken)
+                mended += 1
+                why = _why_unreadable(connection, task)
+        except OSError as error:
+            if error.errno in FULL:
+                raise
+            why = error.strerror or str(error)
+        if why:
+            unreadable.append((task, why))
+    return unreadable if mended or unreadable else None
+
+
+def _why_unreadable(connection: DuckDBPyConnection, task: Task) -> str:
+    """What DuckDB has against a file when it reads all of it; "" if nothing."""
+    import duckdb
+
+    assert task.reading is not None
+    try:
+        relation = judged(task.format, [(0, task.reading)], task.file.given)
+        connection.execute(
+            f"SELECT max(content), count(reason) FROM (\n{relation.sql}\n)", dict(relation.parameters)
+        ).fetchall()
+    except duckdb.Error as error:
+        return str(error).partition("\n")[0]
+    return ""
 
 
 def _discard(reading: Reading | None) -> None:

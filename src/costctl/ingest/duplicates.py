@@ -48,9 +48,9 @@ SELECT place, source_id, before,
 FROM ordered
 """
 
-# Of the versions of a call one stays. An old one goes before an equal new one, so that a copy changes nothing;
-# but not if the new one's file was read before with other flags. The old row of that same file counts no more,
-# nor does its time, unless it is another file's.
+# Of the versions of a call one stays. An old one goes before an equal new one, so that a copy changes
+# nothing; but not if the new one's file was read before with other flags. The old row of that same file
+# counts no more, nor does its time, unless it is another file's.
 _VERSIONS = f"""
 CREATE OR REPLACE TEMP TABLE versions AS
 WITH places AS (
@@ -153,8 +153,8 @@ def known_without_id(connection: DuckDBPyConnection, last: int, tails: list[int]
 def fold(
     connection: DuckDBPyConnection, last: int, relabelled: Sequence[int], retimed: Sequence[int]
 ) -> Folding:
-    """Leave one row for each key of ``doubled``. The sources ``relabelled`` were read before with other flags,
-    those ``retimed`` with other flags of time."""
+    """Leave one row for each key of ``doubled``. The sources ``relabelled`` were read before with other
+    flags, those ``retimed`` with other flags of time."""
     connection.execute(_KEYED, {"last": last})
     connection.execute(_VERSIONS, {"last": last, "relabelled": relabelled, "retimed": retimed})
     (known, improved) = connection.execute(

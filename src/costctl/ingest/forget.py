@@ -68,8 +68,12 @@ def forget(ledger: Ledger, names: Sequence[str], *, book: PriceBook, keep_reject
             removed, restored = _replace(connection, parts, tasks, book, spill, keep_rejects)
         except duckdb.Error:
             connection.execute("ROLLBACK")
-            if not batch.mend(tasks, spill):
+            unreadable = batch.mend(connection, tasks, spill)
+            if unreadable is None:
                 raise
+            if unreadable:
+                task, why = unreadable[0]
+                raise LedgerError(f"{task.file.name} cannot be read again: {why}") from None
             removed, restored = _replace(connection, parts, tasks, book, spill, keep_rejects)
         phase("commit")
         commit(connection)

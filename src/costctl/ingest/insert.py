@@ -60,7 +60,9 @@ def insert(
     relation = judged(format, readings, given)
     if format.repeats:
         _stage(connection, format, relation)
-        names = connection.execute("SELECT DISTINCT provider, model FROM staged WHERE reason IS NULL").fetchall()
+        names = connection.execute(
+            "SELECT DISTINCT provider, model FROM staged WHERE reason IS NULL"
+        ).fetchall()
         name_prices(connection, book, names)
         connection.execute(
             _INSERT.format(key="c.call_key", ts="c.first_ts", version_ts=_VERSION_TS, rows=_FOLDED)
@@ -114,8 +116,8 @@ def _stage(connection: DuckDBPyConnection, format: Format, relation: Relation) -
 
 
 def rank(row: str) -> str:
-    """ORDER BY terms that put the version of a call that stays first, if :func:`tie` follows them. Only content
-    counts, never arrival."""
+    """ORDER BY terms that put the version of a call that stays first, if :func:`tie` follows them. Only
+    content counts, never arrival."""
     total = " + ".join(
         f"coalesce({row}.{column}, 0)"
         for column in ("input_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens")

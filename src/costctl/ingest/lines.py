@@ -1,13 +1,11 @@
 """Files as DuckDB can read them: packed or plain, whole or a tail, and where their lines are.
 
-Nothing here looks at what a line means. A CSV file becomes JSON lines first: of the CSV readers at hand only
-Python's own neither drops a field too many nor loses count of the lines.
+Nothing here looks at what a line means.
 """
 
 from __future__ import annotations
 
 import array
-import csv
 import gzip
 import io
 import json
@@ -29,7 +27,7 @@ LONGEST_LINE = 64 * 2**20
 """A line of more bytes is rejected."""
 
 _CHUNK = 2**20
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
 _BLANK = b" \t\r\n\v\f"
 """What a line may hold and still be no line to DuckDB's JSON reader."""
 
@@ -41,9 +39,10 @@ TOO_LONG = "longer than 64 MB"
 class Reading:
     """A file made ready: ``path`` is what DuckDB reads (a temporary file where ``original`` would not do).
 
-    Of the original the bytes from ``start`` to ``read_to`` are read. ``shape`` is jsonl or parquet. ``faults``
-    are lines that are rejected already: (line, reason, raw). ``numbers``: the line number of each record, where
-    records are not lines.
+    Of the original the bytes from ``start`` to ``read_to`` are read. ``shape`` is jsonl or parquet.
+    ``faults`` are lines that are rejected already: (line, reason, raw). ``numbers``: the line number of each
+    record, where records are not lines. ``edges`` are the hashes by which it is known again
+    (:func:`costctl.ledger.sources.edges`).
     """
 
     original: Path
@@ -54,6 +53,7 @@ class Reading:
     start: int = 0
     faults: list[tuple[int, str, bytes]] = field(default_factory=list)
     numbers: array.array[int] | None = None
+    edges: tuple[str, str] = ("", "")
 
     @property
     def is_temporary(self) -> bool:
@@ -102,20 +102,39 @@ class _Careful(io.RawIOBase):
 
 
 def sample(path: Path, packing: Packing) -> tuple[Sample, bytes]:
-    """The beginning of a file for recognition, and its raw text."""
+    """The beginning of a file for recognition, and its raw text. Raises :class:`OSError`."""
     with open(path, "rb") as file:
         if file.read(4) == b"PAR1":
+            import pyarrow
             import pyarrow.parquet
 
-            return Sample("parquet", names=tuple(pyarrow.parquet.read_schema(path).names)), b""
+            try:
+                return Sample("parquet", names=tuple(pyarrow.parquet.read_schema(path).names)), b""
+            except pyarrow.ArrowException as error:
+                raise OSError(f"no whole Parquet file: {error}") from error
     head = b""
     with unpacked(path, packing) as stream:
         try:
             while len(head) < SAMPLE_BYTES and (more := stream.read(SAMPLE_BYTES - len(head))):
                 head += more
-        except EOFError:
-            pass
+        except EOFError as error:
+            if not head:
+                raise OSError(str(error)) from error
     return of_text(head), head
+
+
+def sample_of_short_lines(path: Path, packing: Packing) -> Sample:
+    """The same of a file's first lines that are not as long as a sample themselves: the first line of a
+    transcript may hold an image."""
+    text, read = b"", 0
+    with suppress(EOFError), unpacked(path, packing) as stream:
+        for line in split_lines(stream):
+            read += len(line)
+            if len(line) < SAMPLE_BYTES:
+                text += line
+            if len(text) >= SAMPLE_BYTES or read > 2 * LONGEST_LINE:
+                break
+    return of_text(text)
 
 
 def last_whole_line(path: Path, size: int) -> int:
@@ -144,23 +163,28 @@ def last_whole_line(path: Path, size: int) -> int:
     return size
 
 
-def whole(path: Path, packing: Packing, shape: Shape, head: bytes, spill: Path) -> Reading:
-    """Make a whole file ready."""
+def whole(path: Path, packing: Packing, shape: Shape, head: bytes, spill: Path, is_stream: bool) -> Reading:
+    """Make a whole file ready. Nothing more is going to be written at the end of a compressed file or, if
+    ``is_stream``, of standard input; of another a last line that is not whole yet is left alone."""
     size = path.stat().st_size
+    grows = packing == "none" and not is_stream
     if shape == "parquet":
         return Reading(path, path, "none", "parquet", size)
     if shape == "csv":
-        return _from_csv(path, packing, spill)
-    read_to = last_whole_line(path, size) if packing == "none" else size
+        from costctl.ingest.csv_lines import from_csv
+
+        return from_csv(path, packing, spill, grows)
+    read_to = last_whole_line(path, size) if grows else size
     reading = Reading(path, path, packing, "jsonl", read_to)
     # Of a cut stream of zstd DuckDB would return the first part and say nothing.
-    if head.startswith(_BOM) or (packing == "zstd" and is_unreadable(reading)):
+    if head.startswith(BOM) or (packing == "zstd" and is_unreadable(reading)):
         return rewritten(reading, spill)
     return reading
 
 
 def is_unreadable(reading: Reading) -> bool:
-    """Whether DuckDB cannot read the file: it ends in the middle of a compressed stream, or has a line too long."""
+    """Whether DuckDB cannot read the file: it ends in the middle of a compressed stream, or has a line that
+    is too long."""
     if reading.shape != "jsonl":
         return False
     held = 0
@@ -179,7 +203,7 @@ def is_unreadable(reading: Reading) -> bool:
 def tail(path: Path, start: int, spill: Path) -> Reading:
     """Make the lines that were appended after ``start`` ready."""
     end = max(start, last_whole_line(path, path.stat().st_size))
-    target = _temporary(spill)
+    target = temporary(spill)
     with open(path, "rb") as file, open(target, "wb") as copy:
         file.seek(start)
         for chunk in _chunks(file, end - start):
@@ -192,7 +216,7 @@ def rewritten(reading: Reading, spill: Path) -> Reading:
 
     What can be read is copied. A line too long leaves a number in its place, so that lines keep their places.
     """
-    target = _temporary(spill)
+    target = temporary(spill)
     result = replace(reading, path=target, packing="none")
     number = lines_before = _lines_before(reading)
     most = reading.read_to - reading.start if reading.packing == "none" else None
@@ -200,7 +224,7 @@ def rewritten(reading: Reading, spill: Path) -> Reading:
         try:
             for number, line in enumerate(split_lines(stream, most), start=lines_before + 1):
                 if number == 1:
-                    line = line.removeprefix(_BOM)
+                    line = line.removeprefix(BOM)
                 if len(line) > LONGEST_LINE:
                     result.faults.append((number, TOO_LONG, b""))
                     line = b"0\n"
@@ -212,7 +236,7 @@ def rewritten(reading: Reading, spill: Path) -> Reading:
 
 def beginnings(readings: Iterable[Reading], spill: Path) -> Reading:
     """The first whole lines of some files, 64 kB of each, as one file."""
-    target = _temporary(spill)
+    target = temporary(spill)
     with open(target, "wb") as copy:
         for reading in readings:
             with suppress(EOFError), unpacked(reading.path, reading.packing) as stream:
@@ -239,66 +263,10 @@ def split_lines(stream: IO[bytes], most: int | None = None) -> Iterator[bytes]:
         yield rest
 
 
-def _from_csv(path: Path, packing: Packing, spill: Path) -> Reading:
-    target = _temporary(spill)
-    numbers: array.array[int] = array.array("Q")
-    reading = Reading(path, target, "none", "jsonl", path.stat().st_size, numbers=numbers)
-    line = 0
-    with unpacked(path, packing) as stream, open(target, "w", encoding="utf-8") as copy:
-        counted = _CountedLines(stream)
-        records = csv.reader(counted, strict=True)
-        names: tuple[str, ...] = ()
-        while True:
-            line = counted.lines + 1
-            try:
-                record = next(records, None)
-            except csv.Error as error:
-                reading.faults.append((line, f"not CSV: {error}", counted.last))
-                continue
-            except EOFError as error:
-                reading.faults.append((counted.lines + 1, str(error), b""))
-                break
-            if record is None:
-                break
-            if not record:
-                continue
-            text = "".join(record)
-            if not names:
-                names = tuple(name.strip() for name in record)
-            elif "\0" in text:
-                reading.faults.append((line, "holds a NUL byte", counted.last))
-            elif any("\udc80" <= letter <= "\udcff" for letter in text):
-                reading.faults.append((line, "not UTF-8", counted.last))
-            elif len(record) != len(names):
-                reading.faults.append((line, f"{len(record)} fields under {len(names)} names", counted.last))
-            else:
-                copy.write(json.dumps(dict(zip(names, record, strict=True)), ensure_ascii=False) + "\n")
-                numbers.append(line)
-    return reading
-
-
-class _CountedLines:
-    """Lines of text for the CSV reader; bytes that are no UTF-8 survive as lone surrogates."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._lines = split_lines(stream)
-        self.lines = 0
-        self.last = b""
-
-    def __iter__(self) -> Iterator[str]:
-        for line in self._lines:
-            self.last = line
-            self.lines += 1
-            whole = line.removeprefix(_BOM) if self.lines == 1 else line
-            yield whole.decode("utf-8", errors="surrogateescape")
-
-
 def numbered(reading: Reading) -> Iterator[tuple[int, bytes]]:
     """(line number, raw line) of each line that DuckDB gives a row, in its order, up to ``read_to``."""
     if reading.numbers is not None:
-        with open(reading.path, "rb") as file:
-            for number, line in zip(reading.numbers, file, strict=True):
-                yield number, line
+        yield from _beginnings_of_records(reading, reading.numbers)
         return
     # What follows read_to, a line that is still being written, was read by DuckDB but is not judged.
     most = None if reading.is_temporary or reading.packing != "none" else reading.read_to
@@ -306,6 +274,17 @@ def numbered(reading: Reading) -> Iterator[tuple[int, bytes]]:
         for number, line in enumerate(split_lines(stream, most), start=_lines_before(reading) + 1):
             if line.strip(_BLANK):
                 yield number, line
+
+
+def _beginnings_of_records(reading: Reading, numbers: Iterable[int]) -> Iterator[tuple[int, bytes]]:
+    """(line number, that line) of each record of a CSV file: nearly always all of it."""
+    wanted = iter(numbers)
+    number = next(wanted, 0)
+    with suppress(EOFError), unpacked(reading.original, packing_of(reading.original)) as stream:
+        for place, line in enumerate(split_lines(stream), start=1):
+            if place == number:
+                yield number, line
+                number = next(wanted, 0)
 
 
 def _lines_before(reading: Reading) -> int:
@@ -317,7 +296,7 @@ def _lines_before(reading: Reading) -> int:
 
 def spooled(stream: IO[bytes], spill: Path) -> Path:
     """A temporary file with all that ``stream`` (standard input, a pipe) yields."""
-    target = _temporary(spill)
+    target = temporary(spill)
     with open(target, "wb") as copy:
         while chunk := stream.read(_CHUNK):
             copy.write(chunk)
@@ -330,7 +309,8 @@ def _chunks(file: IO[bytes], count: int) -> Iterator[bytes]:
         yield chunk
 
 
-def _temporary(spill: Path) -> Path:
+def temporary(spill: Path) -> Path:
+    """A new file among those that go when the ingest is done."""
     import tempfile
 
     for directory in (spill.parent.parent, spill.parent, spill):

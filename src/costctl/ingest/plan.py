@@ -6,13 +6,14 @@ import hashlib
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from costctl.formats import FORMATS, AmbiguousFile, Format, recognise
+from costctl.formats import FORMATS, SAMPLE_BYTES, AmbiguousFile, Format, Sample, recognise
 from costctl.formats.sample import Shape
 from costctl.ingest import lines
-from costctl.ingest.discover import STREAM, Discovery, Found
+from costctl.ingest.discover import FULL, STREAM, Discovery
 from costctl.ingest.lines import Reading
 from costctl.ingest.sources import STANDARD_INPUT, Change, Given, change
 from costctl.ledger.sources import Source, edges
@@ -31,6 +32,11 @@ class File:
     named: bool
     given: Given
     status: os.stat_result
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether it is a copy of what standard input or a pipe has said, which never goes on."""
+        return self.name.startswith(STANDARD_INPUT)
 
 
 @dataclass(slots=True)
@@ -67,6 +73,18 @@ class Skipped:
     skipped: list[tuple[str, str]] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
 
+    def note(self, file: File, why: str) -> None:
+        """Leave ``file`` out; once is enough."""
+        left = self.failed if file.named else self.skipped
+        if (file.name, why) not in left:
+            left.append((file.name, why))
+
+    def note_error(self, file: File, error: OSError) -> None:
+        """Leave out a file that cannot be read. Raises ``error`` if it is our own disk that is full."""
+        if error.errno in FULL:
+            raise error
+        self.note(file, error.strerror or str(error))
+
 
 def files(discovery: Discovery, given: Given, spill: Path) -> Iterator[File]:
     """The files that were found. What is no file (standard input, a pipe) is copied to one first."""
@@ -77,11 +95,7 @@ def files(discovery: Discovery, given: Given, spill: Path) -> Iterator[File]:
             with open(found.path, "rb") as stream:
                 yield _of_stream(lines.spooled(stream, spill), given)
         else:
-            yield _of_file(found, given)
-
-
-def _of_file(found: Found, given: Given) -> File:
-    return File(str(found.path), found.path, found.named, given, found.path.stat())
+            yield File(str(found.path), found.path, found.named, given, found.status)
 
 
 def _of_stream(path: Path, given: Given) -> File:
@@ -92,25 +106,29 @@ def _of_stream(path: Path, given: Given) -> File:
 
 @dataclass(slots=True)
 class Pending:
-    """What is known of the files of an ingest. ``moved`` are known under another path, which is gone."""
+    """What is known of the files of an ingest. ``moved`` were known under another path; ``known`` are all
+    sources by the paths that they have now."""
 
+    known: dict[str, Source]
+    moved: list[Source]
     todo: list[tuple[File, Source | None, Change]] = field(default_factory=list)
     unchanged: list[Source] = field(default_factory=list)
-    moved: list[Source] = field(default_factory=list)
 
 
 def pending(found: Iterable[File], known: Mapping[str, Source], full: bool) -> Pending:
     """Compare files with what the ledger knows of them."""
-    result = Pending()
-    left = dict(known)
     ordered = list(found)
-    for moved in _moved(ordered, known):
-        result.moved.append(moved)
-        left = {name: source for name, source in left.items() if source.source_id != moved.source_id}
-        left[moved.path] = moved
+    moved = _moved(ordered, known)
+    ids = {source.source_id for source in moved}
+    now = {name: source for name, source in known.items() if source.source_id not in ids}
+    now |= {source.path: source for source in moved}
+    result = Pending(now, moved)
     for file in ordered:
-        source = left.get(file.name)
-        state = change(file.path, source, file.given, full)
+        source = now.get(file.name)
+        try:
+            state = change(file.path, source, file.given, full)
+        except OSError:
+            state = "changed"  # it is gone since it was found, which reading it will tell
         if source is not None and state == "unchanged":
             result.unchanged.append(source)
         else:
@@ -118,20 +136,27 @@ def pending(found: Iterable[File], known: Mapping[str, Source], full: bool) -> P
     return result
 
 
-def _moved(found: Iterable[File], known: Mapping[str, Source]) -> Iterator[Source]:
+def _moved(found: Iterable[File], known: Mapping[str, Source]) -> list[Source]:
     """Known sources whose file is now at one of the paths found, and no longer at its own: rotated logs."""
     by_file = {(source.device, source.inode): source for source in known.values()}
+    moves: dict[str, Source] = {}
     for file in found:
         source = by_file.get((file.status.st_dev, file.status.st_ino))
-        if file.name in known or source is None or source.read_to > file.status.st_size:
+        if source is None or source.path in (file.name, *moves) or source.read_to > file.status.st_size:
             continue
         try:
             there = Path(source.path).stat()
             stays = (there.st_dev, there.st_ino) == (source.device, source.inode)
         except OSError:
             stays = False
-        if not stays and edges(file.path, source.read_to) == (source.head, source.tail):
-            yield replace(source, path=file.name)
+        with suppress(OSError):
+            if not stays and edges(file.path, source.read_to) == (source.head, source.tail):
+                moves[source.path] = replace(source, path=file.name)
+    # A whole row of files moves up at once, but none to the path of a source that stays.
+    while blocked := [path for path, source in moves.items() if source.path in known.keys() - moves.keys()]:
+        for path in blocked:
+            del moves[path]
+    return list(moves.values())
 
 
 def task(file: File, known: Source | None, state: Change, out: Skipped) -> Task | None:
@@ -140,41 +165,62 @@ def task(file: File, known: Source | None, state: Change, out: Skipped) -> Task 
         packing = lines.packing_of(file.path)
         sampled, head = lines.sample(file.path, packing)
     except OSError as error:
-        (out.failed if file.named else out.skipped).append((file.name, error.strerror or str(error)))
+        out.note_error(file, error)
         return None
+    if not head.strip() and sampled.shape != "parquet":
+        out.skipped.append((file.name, "empty"))
+        return None
+    found: Format | str
     if file.given.format:
-        format = FORMATS[file.given.format]
-        if sampled.shape in format.shapes:
-            return Task(file, known, state, format, sampled.shape, packing, head)
-        if file.status.st_size and head.strip():
-            why = f"no {' or '.join(format.shapes)}, which {format.name} is"
-            (out.failed if file.named else out.skipped).append((file.name, why))
-            return None
-    if known is not None and state == "grown" and known.format in FORMATS:
-        return Task(file, known, state, FORMATS[known.format], sampled.shape, packing, head)
+        found, sampled = _as_told(FORMATS[file.given.format], sampled)
+    elif known is not None and state == "grown" and known.format in FORMATS:
+        found = FORMATS[known.format]
+    else:
+        found, sampled = _recognised(file.path, packing, sampled, head)
+    if isinstance(found, str):
+        out.note(file, found)
+        return None
+    return Task(file, known, state, found, sampled.shape, packing, head)
+
+
+def _as_told(format: Format, sampled: Sample) -> tuple[Format | str, Sample]:
+    """``format``, or why the file cannot be of it."""
+    if sampled.shape == "unknown" and "jsonl" in format.shapes:
+        sampled = replace(sampled, shape="jsonl")  # a beginning of bad lines only
+    if sampled.shape in format.shapes:
+        return format, sampled
+    return f"no {' or '.join(format.shapes)}, which {format.name} is", sampled
+
+
+def _recognised(
+    path: Path, packing: lines.Packing, sampled: Sample, head: bytes
+) -> tuple[Format | str, Sample]:
+    """The format that claims a file, or why none does."""
     try:
         claim = recognise(sampled)
+        if claim is None and len(head) >= SAMPLE_BYTES:
+            # Perhaps its first lines are of no use, and so long that nothing else was seen.
+            sampled = lines.sample_of_short_lines(path, packing)
+            claim = recognise(sampled)
     except AmbiguousFile as error:
-        why = f"two formats claim it: {error}; choose one with --as NAME"
-        (out.failed if file.named else out.skipped).append((file.name, why))
-        return None
+        return f"two formats claim it: {error}; choose one with --as NAME", sampled
     if claim is None:
-        if not head.strip() and sampled.shape != "parquet":
-            out.skipped.append((file.name, "empty"))
-        else:
-            why = "of no format that costctl knows; `costctl formats` lists them"
-            (out.failed if file.named else out.skipped).append((file.name, why))
-        return None
-    return Task(file, known, state, claim[0], sampled.shape, packing, head)
+        return "of no format that costctl knows; `costctl formats` lists them", sampled
+    return claim[0], sampled
 
 
 def read(task: Task, spill: Path, whole: bool = False) -> Reading:
-    """Make the file of ``task`` ready: what was appended, where its lines stand alone, or all of it."""
+    """Make the file of ``task`` ready: what was appended, where its lines stand alone, or all of it. Raises
+    :class:`OSError`."""
     path, known = task.file.path, task.known
     appended = task.change == "grown" and task.format.lines_stand_alone and task.packing == "none"
     if appended and known is not None and task.shape == "jsonl" and not whole:
-        return lines.tail(path, known.read_to, spill)
-    return lines.whole(path, task.packing, task.shape, task.head, spill)
+        reading = lines.tail(path, known.read_to, spill)
+    else:
+        reading = lines.whole(path, task.packing, task.shape, task.head, spill, task.file.is_stream)
+    # Now, while it is there: a log may be rotated away before its batch is done.
+    reading.edges = edges(path, reading.read_to)
+    return reading
 
 
 def batches(files: Iterable[File]) -> Iterator[list[File]]:

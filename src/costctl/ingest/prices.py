@@ -32,6 +32,10 @@ FROM named JOIN prices USING (content)
 
 UNPRICED_NAMES = "SELECT DISTINCT provider, model FROM stored_calls WHERE cost_pico IS NULL"
 
+UNPRICED_BY_SOURCE = """
+SELECT source_id, CAST(count(*) AS BIGINT) FROM stored_calls WHERE cost_pico IS NULL GROUP BY source_id
+"""
+
 _WHICH = "c.cost_pico IS NULL"
 
 _PRICE_UNPRICED = f"""

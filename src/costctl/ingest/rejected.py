@@ -1,4 +1,4 @@
-"""Bad lines: their numbers, their reasons and, if wanted, their text. Only a file that has some is read again."""
+"""Bad lines: their numbers, their reasons and, if wanted, their text. Only a file with some is read again."""
 
 from __future__ import annotations
 
@@ -48,7 +48,8 @@ def rejects(
     for count, (number, raw) in enumerate(numbered(reading), start=1):
         if count != ordinal:
             continue
-        why = why_unreadable(raw) or reason
+        # A record of a CSV file is an object by our own hand.
+        why = reason if reading.numbers is not None else why_unreadable(raw) or reason
         # An object without any of the format's names is no call.
         if number not in faulty and why != UNREADABLE:
             yield number, why, raw.rstrip(b"\r\n")
@@ -82,8 +83,8 @@ def save(
     def flush() -> None:
         connection.execute(
             """INSERT INTO rejects
-            SELECT CAST($source AS INTEGER), unnest(CAST($lines AS BIGINT[])), unnest(CAST($reasons AS VARCHAR[])),
-                unnest(CAST($raw AS VARCHAR[]))""",
+            SELECT CAST($source AS INTEGER), unnest(CAST($lines AS BIGINT[])),
+                unnest(CAST($reasons AS VARCHAR[])), unnest(CAST($raw AS VARCHAR[]))""",
             {
                 "source": source_id,
                 "lines": [line for line, _, _ in batch],

@@ -20,8 +20,8 @@ _MOST_BYTES = LONGEST_LINE + 4096
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A SELECT with the parameters that it binds by name. Its columns are source_id, line, id, content, reason,
-    extra and the canonical ones; ``reason`` is NULL for a good row."""
+    """A SELECT with the parameters that it binds by name. Its columns are source_id, line, id, content,
+    reason, extra and the canonical ones; ``reason`` is NULL for a good row."""
 
     sql: str
     parameters: Mapping[str, Any]
@@ -38,8 +38,8 @@ def judged(
 ) -> Relation:
     """The rows of some files of one format, shape and packing, each with the id of its source.
 
-    ``numbered``: ``line`` counts the rows of the raw file, from 1; only one file may then be read, and it takes
-    a quarter longer. Else ``line`` is NULL.
+    ``numbered``: ``line`` counts the rows of the raw file, from 1; only one file may then be read, and it
+    takes a quarter longer. Else ``line`` is NULL.
     """
     shape = readings[0][1].shape
     line = "row_number() OVER ()" if numbered else "CAST(NULL AS BIGINT)"
@@ -96,7 +96,8 @@ def _filled(given: Given, parameters: dict[str, Any]) -> str:
         # The inner patch takes out what is null: it would take away the given tag of that name.
         replaced.append(
             "CASE WHEN tags IS NULL THEN CAST($tags AS VARCHAR) WHEN reason IS NULL THEN "
-            "CAST(json_merge_patch(CAST($tags AS VARCHAR), json_merge_patch('{}', tags)) AS VARCHAR) END AS tags"
+            "CAST(json_merge_patch(CAST($tags AS VARCHAR), json_merge_patch('{}', tags)) AS VARCHAR) "
+            "END AS tags"
         )
     return f"REPLACE ({', '.join(replaced)})" if replaced else ""
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,8 +16,9 @@ from costctl.ingest.batch import Tally
 from costctl.ingest.commit import books, commit
 from costctl.ingest.discover import Discovery, claude_code_directories, discover
 from costctl.ingest.plan import File, Skipped, Task
-from costctl.ingest.prices import UNPRICED_NAMES, price_unpriced
+from costctl.ingest.prices import UNPRICED_BY_SOURCE, price_unpriced
 from costctl.ingest.progress import Progress, watched
+from costctl.ingest.rehearsal import rehearsal
 from costctl.ingest.sources import Given
 from costctl.ledger import Ledger
 from costctl.ledger.phases import phase
@@ -28,6 +28,8 @@ from costctl.report import Column, Outcome
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+    from costctl.ledger import Engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,29 +68,21 @@ def ingest(
 ) -> Ingested:
     """Bring what is new in ``inputs`` into ``ledger``; ``given`` are the flags of those that are plain text.
 
-    ``claude_code`` adds Claude Code's own directories on this machine. ``dry_run`` leaves the ledger as it is.
-    ``full`` reads files again that have not changed. ``keep_rejects`` keeps the text of bad lines. Raises
+    ``claude_code`` adds Claude Code's own directories on this machine. ``dry_run`` leaves the ledger as it
+    is. ``full`` reads files again that have not changed. ``keep_rejects`` keeps the text of bad lines. Raises
     :class:`LedgerError`, and :class:`OSError` for a disk that is full.
     """
-    if dry_run and not ledger.exists:
-        with tempfile.TemporaryDirectory(prefix="costctl-") as directory:
-            nowhere = Ledger(Path(directory) / "ledger.duckdb", ledger.wait, ledger.say)
-            return ingest(
-                nowhere,
-                inputs,
-                book=book,
-                given=given,
-                claude_code=claude_code,
-                dry_run=True,
-                progress=progress,
-            )
     named = [each if isinstance(each, Input) else Input(each, given) for each in inputs]
     if claude_code:
         named += [Input(path, given) for path in claude_code_directories(dict(os.environ))]
-    run = _Run(ledger, book, dry_run, full, keep_rejects, progress)
-    with spilling(ledger) as run.spill:
-        run.read(named)
-    return run.result()
+    never = {*ledger.own_files, ledger.spill_directory}
+    with rehearsal(ledger) if dry_run else nullcontext(ledger) as into:
+        if dry_run:
+            never.add(into.path.parent)
+        run = _Run(into, book, full, keep_rejects, progress)
+        with spilling(into) as run.spill:
+            run.read(named, never)
+    return run.result("dry run: the ledger is as it was" if dry_run else "")
 
 
 class _Run:
@@ -98,25 +92,26 @@ class _Run:
         self,
         ledger: Ledger,
         book: PriceBook,
-        dry_run: bool,
         full: bool,
         keep_rejects: bool,
         progress: Progress | None,
     ) -> None:
         self.ledger = ledger
         self.book = book
-        self.dry_run = dry_run
         self.full = full
         self.keep_rejects = keep_rejects
         self.progress = progress
         self.spill = ledger.spill_directory
         self.tally = Tally()
         self.left_out = Skipped()
+        self.has_written = False
+        self.unpriced_before = 0
 
-    def read(self, inputs: Sequence[Input]) -> None:
+    def read(self, inputs: Sequence[Input], never: Collection[Path]) -> None:
+        """Read ``inputs``, but none of the files and directories ``never``."""
         phase("look")
-        files = self._files(inputs)
-        known, needs_prices = self._known()
+        files = self._files(inputs, never)
+        known, unpriced, needs_prices = self._known()
         found = plan.pending(files, known, self.full)
         for source in found.unchanged:
             self.tally.rejected_before += source.rejected
@@ -124,38 +119,44 @@ class _Run:
         todo = [file for file, _, _ in found.todo]
         if self.progress and todo:
             self.progress.start(sum(file.status.st_size for file in todo))
-        groups = [todo] if self.dry_run and todo else list(plan.batches(todo))
-        for group in groups:
-            self._read_group(group, known)
-        if not self.dry_run and (found.moved or (needs_prices and not groups)):
-            with self.ledger.writing() as connection:
-                self._keep_moved_and_price(connection, found.moved)
+        if found.moved:
+            self._keep_moved_and_price(found.moved)
+        for group in plan.batches(todo):
+            self._read_group(group, found.known)
+        if needs_prices and not self.has_written:
+            self._keep_moved_and_price([])
+        if unpriced and self.has_written:
+            with self.ledger.reading() as engine:
+                unpriced = _counts(engine)
+        before = (*found.unchanged, *(source for _, source, _ in found.todo if source))
+        self.unpriced_before = sum(unpriced.get(source.source_id, 0) for source in before)
         if self.progress and todo:
             self.progress.stop()
 
-    def _files(self, inputs: Sequence[Input]) -> list[File]:
+    def _files(self, inputs: Sequence[Input], never: Collection[Path]) -> list[File]:
         files: dict[str, File] = {}
         by_flags: dict[str, list[Input]] = {}
         for each in inputs:
             by_flags.setdefault(each.given.to_json(), []).append(each)
         for same in by_flags.values():
-            discovery: Discovery = discover([each.path for each in same], self.ledger.own_files)
+            discovery: Discovery = discover([each.path for each in same], never)
             self.left_out.skipped += discovery.skipped
             self.left_out.failed += discovery.failed
             for file in plan.files(discovery, same[0].given, self.spill):
                 files.setdefault(file.name, file)
         return list(files.values())
 
-    def _known(self) -> tuple[dict[str, Source], bool]:
-        """The sources by path, and whether calls without a price may have one in a book not tried yet."""
+    def _known(self) -> tuple[dict[str, Source], dict[int, int], bool]:
+        """The sources by path, the number of calls without a price by source, and whether these may have one
+        in a book that was not tried yet."""
         if not self.ledger.exists:
-            return {}, False
+            return {}, {}, False
         with self.ledger.reading() as engine:
-            unpriced = engine.rows(f"{UNPRICED_NAMES} LIMIT 1")
+            unpriced = _counts(engine)
             used = engine.rows("SELECT value FROM meta WHERE key = 'price_books'")
-            return load(engine), bool(unpriced) and used != [(books(self.book),)]
+            return load(engine), unpriced, bool(unpriced) and used != [(books(self.book),)]
 
-    def _read_group(self, files: Sequence[File], known: dict[str, Source]) -> None:
+    def _read_group(self, files: Sequence[File], known: Mapping[str, Source]) -> None:
         phase("read")
         tasks = self._tasks(files, known)
         if not tasks:
@@ -171,27 +172,25 @@ class _Run:
                 tally = self._add(connection, tasks)
             except duckdb.Error:
                 connection.execute("ROLLBACK")
-                if not batch.mend(tasks, self.spill):
+                unreadable = batch.mend(connection, tasks, self.spill)
+                if unreadable is None:
                     raise
+                for task, why in unreadable:
+                    self.left_out.note(task.file, why)
+                    tasks.remove(task)
                 tally = self._add(connection, tasks)
             self.tally.add(tally)
-            if not self.dry_run:
-                phase("commit")
-                commit(connection, self.book)
-                phase("committed")
-                self.ledger.checkpoint_if_due(connection)
-            else:
-                connection.execute("ROLLBACK")
+            self._commit(connection)
 
-    def _tasks(self, files: Sequence[File], known: dict[str, Source]) -> list[Task]:
+    def _tasks(self, files: Sequence[File], known: Mapping[str, Source]) -> list[Task]:
         tasks: list[Task] = []
-        out = Skipped()
         for file, source, state in plan.pending(files, known, self.full).todo:
-            if task := plan.task(file, source, state, out):
-                task.reading = plan.read(task, self.spill)
-                tasks.append(task)
-        self.left_out.skipped += [each for each in out.skipped if each not in self.left_out.skipped]
-        self.left_out.failed += [each for each in out.failed if each not in self.left_out.failed]
+            try:
+                if task := plan.task(file, source, state, self.left_out):
+                    task.reading = plan.read(task, self.spill)
+                    tasks.append(task)
+            except OSError as error:
+                self.left_out.note_error(file, error)
         return tasks
 
     def _add(self, connection: DuckDBPyConnection, tasks: Sequence[Task]) -> Tally:
@@ -200,17 +199,25 @@ class _Run:
         with watched(connection, self.progress, size):
             return batch.add(connection, tasks, self.book, self.spill, self.keep_rejects)
 
-    def _keep_moved_and_price(self, connection: DuckDBPyConnection, moved: Sequence[Source]) -> None:
-        connection.execute("BEGIN")
-        for source in moved:
-            connection.execute(
-                "UPDATE sources SET path = ? WHERE source_id = ?", [source.path, source.source_id]
-            )
-        price_unpriced(connection, self.book)
+    def _keep_moved_and_price(self, moved: Sequence[Source]) -> None:
+        with self.ledger.writing() as connection:
+            connection.execute("BEGIN")
+            for source in moved:
+                connection.execute(
+                    "UPDATE sources SET path = ? WHERE source_id = ?", [source.path, source.source_id]
+                )
+            price_unpriced(connection, self.book)
+            self._commit(connection)
+
+    def _commit(self, connection: DuckDBPyConnection) -> None:
+        phase("commit")
         commit(connection, self.book)
+        phase("committed")
+        self.has_written = True
         self.ledger.checkpoint_if_due(connection)
 
-    def result(self) -> Ingested:
+    def result(self, note: str) -> Ingested:
+        """What was done; ``note`` goes before all other notes."""
         tally, left_out = self.tally, self.left_out
         figures: list[tuple[Column, object]] = [
             (Column("files", "count"), tally.files),
@@ -231,16 +238,14 @@ class _Run:
                 "ingest",
                 tuple(column for column, _ in figures),
                 tuple(value for _, value in figures),
-                tuple(self._notes()),
+                (*([note] if note else []), *self._notes()),
             ),
             failed=bool(left_out.failed),
-            attention=bool(tally.rejected or tally.rejected_before or tally.unpriced),
+            attention=bool(tally.rejected or tally.rejected_before or tally.unpriced or self.unpriced_before),
         )
 
     def _notes(self) -> Iterator[str]:
         tally = self.tally
-        if self.dry_run:
-            yield "dry run: the ledger is as it was"
         for path, why in self.left_out.failed:
             yield f"not read: {path}: {why}"
         for path, why in self.left_out.skipped:
@@ -248,7 +253,7 @@ class _Run:
         if tally.rejected:
             yield "`costctl rejects` shows the rejected lines"
         if tally.rejected_before:
-            yield f"{tally.rejected_before:,} lines of unchanged files were rejected when they were read"
+            yield f"{tally.rejected_before:,} lines of these files were rejected when they were read before"
         if tally.equal_lines:
             yield (
                 f"{tally.equal_lines:,} lines without an id are equal to an earlier line of their file; "
@@ -256,6 +261,8 @@ class _Run:
             )
         if tally.unpriced:
             yield f"{tally.unpriced:,} calls have no price: `costctl prices check` says why"
+        if self.unpriced_before:
+            yield f"{self.unpriced_before:,} calls of these files that were known have no price yet"
 
 
 @contextmanager
@@ -272,6 +279,11 @@ def spilling(ledger: Ledger) -> Iterator[Path]:
         shutil.rmtree(spill, ignore_errors=True)
         with suppress(OSError):
             parent.rmdir()
+
+
+def _counts(engine: Engine) -> dict[int, int]:
+    """The number of calls without a price, by source."""
+    return dict[int, int](engine.rows(UNPRICED_BY_SOURCE))
 
 
 def load_sources(connection: DuckDBPyConnection) -> dict[str, Source]:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from costctl.ledger.sources import Source, compared, edges
+from costctl.ledger.sources import Source, compared
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -75,10 +75,17 @@ def change(path: Path, known: Source | None, given: Given, full: bool) -> Change
 
 
 def described(
-    path: Path, name: str, source_id: int, format: str, given: Given, read_to: int, status: os.stat_result
+    name: str,
+    source_id: int,
+    format: str,
+    given: Given,
+    read_to: int,
+    edges: tuple[str, str],
+    status: os.stat_result,
 ) -> Source:
-    """The source ``name``: the file at ``path``, read up to ``read_to`` bytes, which had ``status`` before that."""
-    head, tail = edges(path, read_to)
+    """The source ``name``: a file read up to ``read_to`` bytes, which had ``status`` before that; ``edges`` are
+    of :func:`costctl.ledger.sources.edges`."""
+    head, tail = edges
     return Source(
         source_id,
         name,
