@@ -31,7 +31,7 @@ USAGE = struct(
     }
 )
 
-MESSAGE = {"id": "VARCHAR", "type": "VARCHAR", "model": "VARCHAR", "usage": USAGE}
+MESSAGE = {"id": "VARCHAR", "model": "VARCHAR", "usage": USAGE}
 
 _COUNTS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 _DETAILS = (

@@ -99,10 +99,12 @@ _STUB = (
     f"coalesce({_MODEL}, '') = '<synthetic>' "
     f"AND coalesce({_usage('input_tokens')}, '0') = '0' AND coalesce({_usage('output_tokens')}, '0') = '0'"
 )
-# A merge leaves out what is null.
-_TAGS = """CAST(json_merge_patch(
-    '{}', json_object('cwd', nullif(cwd, ''), 'git_branch', nullif(gitBranch, ''))
-) AS VARCHAR)"""
+_CWD, _BRANCH = "'cwd', cwd", "'git_branch', gitBranch"
+_TAGS = f"""CAST(CASE
+    WHEN cwd <> '' AND gitBranch <> '' THEN json_object({_CWD}, {_BRANCH})
+    WHEN cwd <> '' THEN json_object({_CWD})
+    WHEN gitBranch <> '' THEN json_object({_BRANCH})
+END AS VARCHAR)"""
 
 FORMAT = Format(
     name="claude-code",
@@ -111,7 +113,7 @@ FORMAT = Format(
     claims=_claims,
     raw={
         **dict.fromkeys(
-            ("type", "timestamp", "sessionId", "session_id", "uuid", "requestId", "cwd", "gitBranch",
+            ("type", "timestamp", "sessionId", "session_id", "uuid", "cwd", "gitBranch",
              "isSidechain", "agentId", "isApiErrorMessage", "costUSD", *_FLAT.values()),
             "VARCHAR",
         ),
@@ -134,7 +136,7 @@ FORMAT = Format(
         label("agent", "agentId"),
         Field("replay", "coalesce(type = 'progress' OR isSidechain = 'true', FALSE)"),
         Field("success", "coalesce(isApiErrorMessage, 'false') <> 'true'"),
-        Field("tags", f"CASE WHEN cwd <> '' OR gitBranch <> '' THEN {_TAGS} END"),
+        Field("tags", _TAGS),
         dollars("reported_cost_pico", "costUSD", said="costUSD"),
         *anthropic.usage_fields(_usage),
     ),

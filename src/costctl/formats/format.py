@@ -102,7 +102,7 @@ FROM (
         return f"CASE WHEN {good} THEN {_case(self.faults)} ELSE {_case([*faults, *self.faults])} END"
 
     def _good(self) -> Iterator[str]:
-        """What holds for every sound row. Most rows have none of the rare parts: one look spares all of theirs."""
+        """What holds for every sound row. Most rows have none of the rare parts, and one look tells."""
         rare = [f"({each.unless} IS NULL OR {each.good})" for each in self.fields if self._is_rare(each)]
         if rare:
             yield f"({self._has_nothing_rare()} OR ({' AND '.join(rare)}))"
