@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 SCRIPT = Path(sys.executable).with_name("costctl")
 
@@ -83,6 +85,27 @@ class Costctl:
             timeout=60,
         )
         return Run(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def on_a_terminal(
+        self,
+        *arguments: str | os.PathLike[str],
+        stream: Literal["stdout", "stderr"] = "stdout",
+        env: Mapping[str, str | None] | None = None,
+    ) -> Run:
+        """Run ``costctl`` with one of its streams on a terminal, and take what it writes to both: to the other
+        one no more than a pipe holds."""
+        ours, theirs = pty.openpty()
+        streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, stream: theirs}
+        process = self.start(*arguments, **streams, env=self.variables({"TERM": "xterm", **(env or {})}))
+        os.close(theirs)
+        shown = b""
+        with process, open(ours, "rb", buffering=0) as terminal:
+            with suppress(OSError):  # EIO: the process has closed its end
+                while part := terminal.read(65536):
+                    shown += part
+            out, err = process.communicate(timeout=60)
+        written = {"stdout": out, "stderr": err, stream: shown}
+        return Run(process.returncode, written["stdout"].decode(), written["stderr"].decode())
 
     def start(self, *arguments: str | os.PathLike[str], **options: Any) -> subprocess.Popen[bytes]:
         """Start ``costctl`` and do not wait; ``options`` are Popen's."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pty
 import re
 import shlex
 import subprocess
@@ -12,7 +10,7 @@ from typing import Any
 
 import build_reference
 import pytest
-from tests.program import SCRIPT, Costctl
+from tests.program import Costctl
 
 from costctl.cli import COMMANDS
 
@@ -91,37 +89,16 @@ def test_version(costctl: Costctl) -> None:
 # --- colour -----------------------------------------------------------------------------------------------
 
 
-def on_a_terminal(costctl: Costctl, *arguments: str, **env: str) -> str:
-    """What the program writes to a terminal."""
-    ours, theirs = pty.openpty()
-    try:
-        run = subprocess.run(
-            [SCRIPT, *arguments], stdout=theirs, env=costctl.variables({"TERM": "xterm", **env}), timeout=60
-        )
-        assert run.returncode == 0
-        os.close(theirs)
-        text = b""
-        while True:
-            try:
-                part = os.read(ours, 65536)
-            except OSError:  # EIO: the other end is closed
-                break
-            if not part:
-                break
-            text += part
-        return text.decode()
-    finally:
-        os.close(ours)
-
-
 def test_help_is_coloured_on_a_terminal_only(costctl: Costctl) -> None:
-    assert "\x1b[1mExamples:" in on_a_terminal(costctl, "--help")
+    assert "\x1b[1mExamples:" in costctl.on_a_terminal("--help").out
     assert "\x1b" not in costctl("--help").out
 
 
 def test_no_color(costctl: Costctl) -> None:
-    assert "\x1b" not in on_a_terminal(costctl, "--help", NO_COLOR="1")
-    assert "\x1b" not in on_a_terminal(costctl, "--help", TERM="dumb")
+    assert "\x1b" not in costctl.on_a_terminal("--help", env={"NO_COLOR": "1"}).out
+    assert "\x1b" not in costctl.on_a_terminal("--help", env={"TERM": "dumb"}).out
+    assert "\x1b" not in costctl.on_a_terminal("report", stream="stderr", env={"NO_COLOR": "1"}).err
+    assert "\x1b[1;31merror:" in costctl.on_a_terminal("report", stream="stderr").err
 
 
 def test_color_may_be_asked_for(costctl: Costctl) -> None:

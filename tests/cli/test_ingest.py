@@ -7,6 +7,7 @@ import gzip
 import json
 import signal
 import subprocess
+import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -272,13 +273,45 @@ def test_a_ledger_that_is_held_is_waited_for(costctl: Costctl, usage: Path) -> N
             assert later.wait(timeout=30) == 0
 
 
-def test_nothing_but_the_result_is_written_away_from_a_terminal(costctl: Costctl) -> None:
-    """No bar, though the file is long enough for one."""
+@pytest.fixture
+def long(costctl: Costctl) -> Path:
+    """A file that takes a second or two, long enough for a bar: 200,000 lines, 25 MB."""
     path = costctl.cwd / "long.jsonl"
     with path.open("w") as file:
-        for number in range(60_000):
+        for number in range(200_000):
             file.write(line(id=str(number)))
-    assert path.stat().st_size > 8 * 2**20
-    run = costctl("ingest", path)
+    assert path.stat().st_size > 25 * 10**6
+    return path
+
+
+def test_nothing_but_the_result_is_written_away_from_a_terminal(costctl: Costctl, long: Path) -> None:
+    run = costctl("ingest", long)
     assert (run.code, run.err) == (0, "")
     assert "\x1b" not in run.out
+
+
+def test_a_bar_is_shown_on_a_terminal(costctl: Costctl, long: Path) -> None:
+    run = costctl.on_a_terminal("ingest", long, stream="stderr", env={"NO_COLOR": "1"})
+    assert run.code == 0
+    assert run.out.startswith("files")
+    assert "reading" in run.err
+    assert "MB" in run.err
+    assert "\x1b[3" not in run.err, "no colour"
+    quiet = costctl.on_a_terminal("ingest", "--full", "--quiet", long, stream="stderr")
+    assert (quiet.code, quiet.err) == (0, "")
+
+
+def test_control_c_in_the_middle_of_a_statement(costctl: Costctl, long: Path, tmp_path: Path) -> None:
+    """DuckDB has the process in its hands then."""
+    marks = tmp_path / "marks"
+    marks.touch()
+    environment = costctl.variables({"COSTCTL_PHASES": str(marks)})
+    process = costctl.start("ingest", long, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 30
+    while "insert" not in marks.read_text() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (130, b"", b"error: interrupted\n")
+    assert "commit" not in marks.read_text()
+    assert costctl("report", "--format", "json").json["rows"] == []

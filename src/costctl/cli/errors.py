@@ -110,10 +110,20 @@ def explain(error: BaseException) -> list[Failure] | None:
             ]
         case OutputError():
             return [Failure("output", str(error), FAILED, error.hint, str(error.path))]
+        case RuntimeError() if str(error) == "Query interrupted":  # DuckDB's word for Ctrl-C in a query
+            return [Failure("interrupted", "interrupted", INTERRUPTED)]
         case OSError():
             where = f"{error.filename}: " if error.filename else ""
             file = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else None
             return [Failure("system", f"{where}{error.strerror or error}", FAILED, "", file)]
+    return _of_duckdb(error)
+
+
+def _of_duckdb(error: BaseException) -> list[Failure] | None:
+    """Memory or disk that ran out in the middle of a statement; other errors of DuckDB are faults of ours."""
+    duckdb = sys.modules.get("duckdb")
+    if duckdb and isinstance(error, duckdb.OutOfMemoryException | duckdb.IOException):
+        return [Failure("system", str(error).splitlines()[0])]
     return None
 
 
