@@ -92,8 +92,8 @@ class Costctl:
         stream: Literal["stdout", "stderr"] = "stdout",
         env: Mapping[str, str | None] | None = None,
     ) -> Run:
-        """Run ``costctl`` with one of its streams on a terminal, and take what it writes to both: to the other
-        one no more than a pipe holds."""
+        """Run ``costctl`` with one of its streams on a terminal, and take what it writes to both: to the
+        other one no more than a pipe holds."""
         ours, theirs = pty.openpty()
         streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, stream: theirs}
         process = self.start(*arguments, **streams, env=self.variables({"TERM": "xterm", **(env or {})}))
