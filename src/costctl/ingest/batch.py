@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from costctl.ingest import duplicates, lines, plan, rejected
 from costctl.ingest.discover import FULL
@@ -222,7 +222,48 @@ def _count_rows(connection: DuckDBPyConnection, last: int, tally: Tally) -> None
     tally.new = rows - tally.improved
 
 
-def mend(connection: DuckDBPyConnection, tasks: Sequence[Task], spill: Path) -> list[tuple[Task, str]] | None:
+T = TypeVar("T")
+
+
+def patiently(
+    connection: DuckDBPyConnection, tasks: list[Task], spill: Path, read: Callable[[], T]
+) -> tuple[T, list[tuple[Task, str]]]:
+    """The result of ``read``, which begins a transaction and reads the files of ``tasks``; and those that it
+    could not read, with the reason: they are no longer in ``tasks``.
+
+    Most files have no bad line, and are read faster by a reader that stops at one. Only where it stops they are
+    read by one that goes on, and only where that stops too they are looked at one by one.
+    """
+    import duckdb
+
+    try:
+        return read(), []
+    except duckdb.Error as error:
+        connection.execute("ROLLBACK")
+        if _is_of_the_disk(error):
+            raise
+    for task in tasks:
+        if task.reading is not None:
+            task.reading.goes_on = True
+    try:
+        return read(), []
+    except duckdb.Error as error:
+        connection.execute("ROLLBACK")
+        unreadable = None if _is_of_the_disk(error) else _mend(connection, tasks, spill)
+        if unreadable is None:
+            raise
+    for task, _ in unreadable:
+        tasks.remove(task)
+    return read(), unreadable
+
+
+def _is_of_the_disk(error: Exception) -> bool:
+    return "No space left" in str(error)
+
+
+def _mend(
+    connection: DuckDBPyConnection, tasks: Sequence[Task], spill: Path
+) -> list[tuple[Task, str]] | None:
     """After an error: rewrite the files that DuckDB cannot read, and name those that cannot be mended, with
     the reason. None if all can be read: then the error is of another kind."""
     mended, unreadable = 0, []

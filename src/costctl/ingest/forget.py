@@ -59,22 +59,18 @@ def forget(ledger: Ledger, names: Sequence[str], *, book: PriceBook, keep_reject
     """
     with ledger.reading():
         pass  # a ledger that is not there is not made
-    import duckdb
-
     with spilling(ledger) as spill, ledger.writing() as connection:
         parts = _parts(names, load_sources(connection))
         tasks = _tasks(parts.again, spill)
-        try:
-            removed, restored = _replace(connection, parts, tasks, book, spill, keep_rejects)
-        except duckdb.Error:
+        (removed, restored), unreadable = batch.patiently(
+            connection,
+            tasks,
+            spill,
+            lambda: _replace(connection, parts, tasks, book, spill, keep_rejects),
+        )
+        for task, why in unreadable:
             connection.execute("ROLLBACK")
-            unreadable = batch.mend(connection, tasks, spill)
-            if unreadable is None:
-                raise
-            if unreadable:
-                task, why = unreadable[0]
-                raise LedgerError(f"{task.file.name} cannot be read again: {why}") from None
-            removed, restored = _replace(connection, parts, tasks, book, spill, keep_rejects)
+            raise LedgerError(f"{task.file.name} cannot be read again: {why}")
         phase("commit")
         commit(connection)
         phase("committed")

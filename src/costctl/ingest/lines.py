@@ -10,6 +10,7 @@ import gzip
 import io
 import json
 import os
+import re
 import sys
 import zlib
 from collections.abc import Iterable, Iterator
@@ -33,6 +34,10 @@ _BLANK = b" \t\r\n\v\f"
 
 CUT_SHORT = "the compressed data ends too early"
 TOO_LONG = "longer than 64 MB"
+TOO_DEEP = "nested deeper than 128"
+_DEEPEST = 127
+"""What DuckDB's JSON reader takes. Of a deeper line it reads neither that nor its file."""
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
 
 @dataclass(slots=True)
@@ -42,7 +47,7 @@ class Reading:
     Of the original the bytes from ``start`` to ``read_to`` are read. ``shape`` is jsonl or parquet.
     ``faults`` are lines that are rejected already: (line, reason, raw). ``numbers``: the line number of each
     record, where records are not lines. ``edges`` are the hashes by which it is known again
-    (:func:`costctl.ledger.sources.edges`).
+    (:func:`costctl.ledger.sources.edges`). ``goes_on``: a line that is no JSON does not end the reading of it.
     """
 
     original: Path
@@ -54,6 +59,7 @@ class Reading:
     faults: list[tuple[int, str, bytes]] = field(default_factory=list)
     numbers: array.array[int] | None = None
     edges: tuple[str, str] = ("", "")
+    goes_on: bool = False
 
     @property
     def is_temporary(self) -> bool:
@@ -212,9 +218,10 @@ def tail(path: Path, start: int, spill: Path) -> Reading:
 
 
 def rewritten(reading: Reading, spill: Path) -> Reading:
-    """Make a file ready that DuckDB cannot read as it is: a byte order mark, a line too long, a cut stream.
+    """Make a file ready that DuckDB cannot read as it is: a byte order mark, a line too long or too deep, a
+    cut stream.
 
-    What can be read is copied. A line too long leaves a number in its place, so that lines keep their places.
+    What can be read is copied. Such a line leaves a number in its place, so that lines keep their places.
     """
     target = temporary(spill)
     result = replace(reading, path=target, packing="none")
@@ -228,10 +235,26 @@ def rewritten(reading: Reading, spill: Path) -> Reading:
                 if len(line) > LONGEST_LINE:
                     result.faults.append((number, TOO_LONG, b""))
                     line = b"0\n"
+                elif _is_too_deep(line):
+                    result.faults.append((number, TOO_DEEP, line.rstrip(b"\r\n")))
+                    line = b"0\n"
                 copy.write(line)
         except EOFError as error:
             result.faults.append((number + 1, str(error), b""))
     return result
+
+
+def _is_too_deep(line: bytes) -> bool:
+    if line.count(b"{") + line.count(b"[") <= _DEEPEST:
+        return False
+    depth = deepest = 0
+    for letter in _STRING.sub(b"", line):
+        if letter in b"{[":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif letter in b"}]":
+            depth -= 1
+    return deepest > _DEEPEST
 
 
 def beginnings(readings: Iterable[Reading], spill: Path) -> Reading:
@@ -242,7 +265,7 @@ def beginnings(readings: Iterable[Reading], spill: Path) -> Reading:
             with suppress(EOFError), unpacked(reading.path, reading.packing) as stream:
                 head = stream.read(SAMPLE_BYTES)
                 copy.write(head[: head.rfind(b"\n") + 1] or head)
-    return Reading(target, target, "none", "jsonl", target.stat().st_size)
+    return Reading(target, target, "none", "jsonl", target.stat().st_size, goes_on=True)
 
 
 def split_lines(stream: IO[bytes], most: int | None = None) -> Iterator[bytes]:

@@ -64,13 +64,23 @@ def why_unreadable(raw: bytes) -> str:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
         return "not UTF-8"
+    text = text.strip(" \t\r\n")
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:
-        return "truncated" if error.pos >= len(text.rstrip()) or "Unterminated" in error.msg else "not JSON"
+        rest = text[error.pos :]
+        cut = any(word.startswith(rest) for word in ("true", "false", "null", "-"))
+        return "truncated" if cut or "Unterminated" in error.msg else "not JSON"
     except (ValueError, RecursionError):
         return "not JSON"
-    return "" if isinstance(value, dict) else "not an object"
+    if not isinstance(value, dict):
+        return "not an object"
+    if b"\\u" in raw:
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            return "holds half of a surrogate pair"
+    return ""
 
 
 def save(

@@ -53,8 +53,9 @@ def judged(
         source = "CAST($sources AS INTEGER[])[CAST(file_index AS BIGINT) + 1]"
         columns = ", ".join(f'"{name}"' for name in format.raw)
         types = ", ".join(f"'{name}': '{kind}'" for name, kind in format.raw.items())
+        goes_on = numbered or any(reading.goes_on for _, reading in readings)
         reader = (
-            "read_json($files, format = 'newline_delimited', ignore_errors = TRUE, "
+            f"read_json($files, format = 'newline_delimited', ignore_errors = {goes_on}, "
             # By its bytes, not its name; and a directory "team=search" is a directory.
             f"compression = '{readings[0][1].packing}', hive_partitioning = FALSE, "
             f"maximum_object_size = {_MOST_BYTES}, columns = {{{types}}})"

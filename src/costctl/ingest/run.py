@@ -161,24 +161,16 @@ class _Run:
         tasks = self._tasks(files, known)
         if not tasks:
             return
-        import duckdb
-
         with self.ledger.writing() as connection:
             now = load_sources(connection)
             if any(now.get(task.file.name) != task.known for task in tasks):
                 # Another process has been here since we looked.
                 tasks = self._tasks([task.file for task in tasks], now)
-            try:
-                tally = self._add(connection, tasks)
-            except duckdb.Error:
-                connection.execute("ROLLBACK")
-                unreadable = batch.mend(connection, tasks, self.spill)
-                if unreadable is None:
-                    raise
-                for task, why in unreadable:
-                    self.left_out.note(task.file, why)
-                    tasks.remove(task)
-                tally = self._add(connection, tasks)
+            tally, unreadable = batch.patiently(
+                connection, tasks, self.spill, lambda: self._add(connection, tasks)
+            )
+            for task, why in unreadable:
+                self.left_out.note(task.file, why)
             self.tally.add(tally)
             self._commit(connection)
 
