@@ -131,3 +131,22 @@ def test_a_command_loads_only_what_it_uses() -> None:
     modules = imported("formats")
     assert "costctl.formats" in modules
     assert modules.isdisjoint({"duckdb", "pyarrow", "yaml", "pydantic", "rich.console"})
+
+
+# --- completion -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("re", ["rejects", "report", "reprice"]),
+        ("prices s", ["show"]),
+        ("report --fo", ["--format", "--force"]),
+        ("report --format j", ["json"]),
+    ],
+)
+def test_a_shell_is_told_what_could_be_typed(costctl: Costctl, typed: str, offered: list[str]) -> None:
+    words = f"costctl {typed}"
+    shell = {"_COSTCTL_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    run = costctl(env=shell)
+    assert (run.code, run.err, run.out.split()) == (0, "", offered)
