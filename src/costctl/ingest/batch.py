@@ -79,8 +79,10 @@ def add(
         )
         whole = [task for task in tasks if ids[task.file.name] in again]
         for task in whole:
-            _discard(task.reading)
+            tail = task.reading
             task.reading = plan.read(task, spill, whole=True)
+            task.reading.goes_on = tail is not None and tail.goes_on
+            _discard(tail)
         _insert(connection, whole, ids, book, spill)
 
     phase("fold")
