@@ -143,18 +143,32 @@ def _hash(row: str) -> str:
 
 
 # Of the lines of one call the first version in rank stays, whole, at the earliest time of any. Lines without
-# an id and bad lines are left to be.
+# an id and bad lines are left to be. Ties are few and cost a look at every column, so they are settled apart.
 _FOLDED = f"""
+    WITH
+    ranked AS (
+        SELECT s.rowid AS place, s.call_key,
+            min(s.ts) OVER (PARTITION BY s.call_key) AS first_ts,
+            rank() OVER (PARTITION BY s.call_key ORDER BY {rank("s")}) AS rank
+        FROM staged AS s
+        WHERE s.reason IS NULL AND NOT {has_no_id("s.call_key")}
+    ),
+    first_in_rank AS (
+        SELECT place, call_key, first_ts, count(*) OVER (PARTITION BY call_key) > 1 AS is_tied
+        FROM ranked WHERE rank = 1
+    ),
+    settled AS (
+        SELECT f.place, row_number() OVER (PARTITION BY f.call_key ORDER BY {tie("s")}, f.place) = 1 AS is_first
+        FROM first_in_rank AS f JOIN staged AS s ON s.rowid = f.place
+        WHERE f.is_tied
+    ),
+    stays AS (
+        SELECT f.place, f.first_ts
+        FROM first_in_rank AS f LEFT JOIN settled USING (place)
+        WHERE NOT f.is_tied OR settled.is_first
+    )
     SELECT staged.*, coalesce(stays.first_ts, staged.ts) AS first_ts
-    FROM staged LEFT JOIN (
-        SELECT place, first_ts FROM (
-            SELECT s.rowid AS place,
-                min(s.ts) OVER (PARTITION BY s.call_key) AS first_ts,
-                row_number() OVER (PARTITION BY s.call_key ORDER BY {rank("s")}, {tie("s")}) AS version
-            FROM staged AS s
-            WHERE s.reason IS NULL AND NOT {has_no_id("s.call_key")}
-        ) WHERE version = 1
-    ) AS stays ON staged.rowid = stays.place
+    FROM staged LEFT JOIN stays ON staged.rowid = stays.place
     WHERE stays.place IS NOT NULL OR staged.reason IS NOT NULL OR {has_no_id("staged.call_key")}
 """
 
