@@ -221,7 +221,7 @@ def test_an_answer_without_calls_says_where_calls_are(ledger: Costctl) -> None:
 
 
 def test_costctl_alone_at_first(costctl: Costctl) -> None:
-    run = costctl()
+    run = costctl(env={"COLUMNS": "300"})  # the path of a temporary home may be long
     assert (run.code, run.err) == (0, "")
     assert str(costctl.ledger) in run.out
     assert "costctl ingest PATH" in run.out
