@@ -102,7 +102,7 @@ def instant(raw: str) -> str:
 
 def unix(raw: str) -> str:
     """SQL for a time in seconds since 1970."""
-    return f"make_timestamp(TRY_CAST(floor(TRY_CAST({raw} AS DOUBLE)) AS BIGINT) * 1000000)"
+    return f"TRY(make_timestamp(TRY_CAST(floor(TRY_CAST({raw} AS DOUBLE)) AS BIGINT) * 1000000))"
 
 
 def moment(raw: str, *, said: str, value: str = "") -> Field:

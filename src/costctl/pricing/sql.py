@@ -123,11 +123,12 @@ def tier_input(call: str) -> str:
     unknown sizes: it has the tier that its source states as a range ("200k-1M"), else the base."""
     total = total_input(call)
     stated = f"TRY_CAST(regexp_extract({call}.context_tier, '^([0-9]{{1,9}})k-', 1) AS BIGINT)"
-    return f"""CASE
+    # A bad line's counts may be too large to add up; it gets no price.
+    return f"""TRY(CASE
         WHEN {call}.grain = 'bucket' THEN coalesce({stated} * 1000 + 1, 0)
         WHEN {call}.requests > 1 THEN ({total} + {call}.requests - 1) // {call}.requests
         ELSE {total}
-    END"""
+    END)"""
 
 
 def cost(call: str, price: str) -> str:
