@@ -71,7 +71,7 @@ def shuffled_history(desk: Desk, files: list[list[str]], chance: random.Random) 
             written(desk, f"{step}.jsonl{chance.choice(('.gz', '.zst'))}", data)
         elif action == "rename" and seen[number]:
             rotated = f"{names[number]}.{step}"
-            os.rename(desk.files / names[number], desk.files / rotated)
+            (desk.files / names[number]).rename(desk.files / rotated)
             names[number] = rotated
         elif action == "single":
             written(desk, f"{step}.jsonl", text(chance.choice(files[number])))

@@ -129,7 +129,7 @@ class Desk:
 
     def calls(self, *columns: str) -> list[Any]:
         """Columns of all calls, in order of time and output; of one column its bare values."""
-        rows = self.rows(f"SELECT {', '.join(columns)} FROM calls ORDER BY ts, output_tokens, call_key")
+        rows = self.rows(f"SELECT {', '.join(columns)} FROM calls ORDER BY ts, output_tokens, call_key")  # noqa: S608
         return [row[0] for row in rows] if len(columns) == 1 else rows
 
     def outputs(self) -> list[int]:

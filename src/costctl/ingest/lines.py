@@ -13,7 +13,7 @@ import os
 import re
 import sys
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,16 +28,16 @@ LONGEST_LINE = 64 * 2**20
 """A line of more bytes is rejected."""
 
 _CHUNK = 2**20
+_SMALL_CHUNK = 2**14
 BOM = b"\xef\xbb\xbf"
 _BLANK = b" \t\r\n\v\f"
 """What a line may hold and still be no line to DuckDB's JSON reader."""
 
 CUT_SHORT = "the compressed data ends too early"
 TOO_LONG = "longer than 64 MB"
-TOO_DEEP = "nested deeper than 128"
 _DEEPEST = 127
-"""What DuckDB's JSON reader takes. Of a deeper line it reads neither that nor its file."""
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+"""What DuckDB's JSON reader takes when it goes on after bad lines; a deeper line ends it."""
+_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 
 
 @dataclass(slots=True)
@@ -80,29 +80,30 @@ def unpacked(path: Path, packing: Packing) -> Iterator[IO[bytes]]:
     """The file's own bytes. Reading on past a cut raises EOFError."""
     if packing == "gzip":
         with gzip.open(path, "rb") as file:
-            yield cast(IO[bytes], _Careful(file))
+            yield cast(IO[bytes], _Careful(file.read1))
     elif packing == "zstd":
         import pyarrow
 
         with pyarrow.OSFile(str(path)) as raw, pyarrow.CompressedInputStream(raw, "zstd") as file:
-            yield cast(IO[bytes], _Careful(file))
+            yield cast(IO[bytes], _Careful(lambda size: file.read(min(size, _SMALL_CHUNK))))
     else:
         with open(path, "rb") as file:
             yield file
 
 
 class _Careful(io.RawIOBase):
-    """A decompressing stream whose every fault is an EOFError."""
+    """A decompressing stream whose every fault is an EOFError. ``read`` gives few bytes at once: what it has in
+    hand when it meets the fault is lost."""
 
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
+    def __init__(self, read: Callable[[int], bytes]) -> None:
+        self._read = read
 
     def readable(self) -> bool:
         return True
 
     def read(self, size: int = -1) -> bytes:
         try:
-            return bytes(self._stream.read(size))
+            return bytes(self._read(size))
         except (EOFError, OSError, zlib.error) as error:
             raise EOFError(CUT_SHORT) from error
 
@@ -221,7 +222,8 @@ def rewritten(reading: Reading, spill: Path) -> Reading:
     """Make a file ready that DuckDB cannot read as it is: a byte order mark, a line too long or too deep, a
     cut stream.
 
-    What can be read is copied. Such a line leaves a number in its place, so that lines keep their places.
+    What can be read is copied. A line too long leaves a number in its place, so that lines keep their
+    places, and depths leave a null: no field that bills is there.
     """
     target = temporary(spill)
     result = replace(reading, path=target, packing="none")
@@ -235,26 +237,27 @@ def rewritten(reading: Reading, spill: Path) -> Reading:
                 if len(line) > LONGEST_LINE:
                     result.faults.append((number, TOO_LONG, b""))
                     line = b"0\n"
-                elif _is_too_deep(line):
-                    result.faults.append((number, TOO_DEEP, line.rstrip(b"\r\n")))
-                    line = b"0\n"
-                copy.write(line)
+                copy.write(_without_depths(line))
         except EOFError as error:
             result.faults.append((number + 1, str(error), b""))
     return result
 
 
-def _is_too_deep(line: bytes) -> bool:
+def _without_depths(line: bytes) -> bytes:
     if line.count(b"{") + line.count(b"[") <= _DEEPEST:
-        return False
-    depth = deepest = 0
-    for letter in _STRING.sub(b"", line):
-        if letter in b"{[":
+        return line
+    kept: list[bytes] = []
+    depth = done = 0
+    for found in _STRING_OR_BRACKET.finditer(line):
+        if found[0] in (b"{", b"["):
             depth += 1
-            deepest = max(deepest, depth)
-        elif letter in b"}]":
+            if depth == _DEEPEST + 1:
+                kept += (line[done : found.start()], b"null")
+        elif found[0] in (b"}", b"]"):
+            if depth == _DEEPEST + 1:
+                done = found.end()
             depth -= 1
-    return deepest > _DEEPEST
+    return b"".join((*kept, line[done:])) if depth == 0 else line
 
 
 def beginnings(readings: Iterable[Reading], spill: Path) -> Reading:
