@@ -14,18 +14,21 @@ with duckdb.connect() as connection:
         """
         WITH
         lines AS (
-            SELECT timestamp, message
+            SELECT *
             FROM read_json($files, format = 'newline_delimited', maximum_object_size = 67108864, columns = {
-                timestamp: 'TIMESTAMP',
+                type: 'VARCHAR', timestamp: 'TIMESTAMP', sessionId: 'VARCHAR', uuid: 'VARCHAR', cwd: 'VARCHAR',
+                gitBranch: 'VARCHAR', isSidechain: 'BOOLEAN', agentId: 'VARCHAR',
                 message: 'STRUCT(id VARCHAR, model VARCHAR, usage STRUCT(
                     input_tokens BIGINT, cache_creation_input_tokens BIGINT, cache_read_input_tokens BIGINT,
                     cache_creation STRUCT(ephemeral_5m_input_tokens BIGINT, ephemeral_1h_input_tokens BIGINT),
-                    output_tokens BIGINT))'
+                    output_tokens BIGINT, output_tokens_details STRUCT(thinking_tokens BIGINT),
+                    server_tool_use STRUCT(web_search_requests BIGINT, web_fetch_requests BIGINT),
+                    service_tier VARCHAR, speed VARCHAR, inference_geo VARCHAR))'
             })
             WHERE message.usage.output_tokens IS NOT NULL
         ),
         calls AS (
-            SELECT min(timestamp) AS ts, arg_max(message, message.usage.output_tokens) AS message
+            SELECT min(timestamp) AS ts, arg_max(lines, message.usage.output_tokens).message AS message
             FROM lines
             GROUP BY message.id
         )

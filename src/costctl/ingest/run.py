@@ -121,8 +121,9 @@ class _Run:
             self.progress.start(sum(file.status.st_size for file in todo))
         if found.moved:
             self._keep_moved_and_price(found.moved)
-        for group in plan.batches(todo):
-            self._read_group(group, found.known)
+        groups = list(plan.batches(todo))
+        for group in groups:
+            self._read_group(group, found.known, more_comes=group is not groups[-1])
         if needs_prices and not self.has_written:
             self._keep_moved_and_price([])
         if unpriced and self.has_written:
@@ -156,7 +157,7 @@ class _Run:
             used = engine.rows("SELECT value FROM meta WHERE key = 'price_books'")
             return load(engine), unpriced, bool(unpriced) and used != [(books(self.book),)]
 
-    def _read_group(self, files: Sequence[File], known: Mapping[str, Source]) -> None:
+    def _read_group(self, files: Sequence[File], known: Mapping[str, Source], more_comes: bool) -> None:
         phase("read")
         tasks = self._tasks(files, known)
         if not tasks:
@@ -172,7 +173,7 @@ class _Run:
             for task, why in unreadable:
                 self.left_out.note(task.file, why)
             self.tally.add(tally)
-            self._commit(connection)
+            self._commit(connection, more_comes)
 
     def _tasks(self, files: Sequence[File], known: Mapping[str, Source]) -> list[Task]:
         tasks: list[Task] = []
@@ -201,12 +202,12 @@ class _Run:
             price_unpriced(connection, self.book)
             self._commit(connection)
 
-    def _commit(self, connection: DuckDBPyConnection) -> None:
+    def _commit(self, connection: DuckDBPyConnection, more_comes: bool = False) -> None:
         phase("commit")
         commit(connection, self.book)
         phase("committed")
         self.has_written = True
-        self.ledger.checkpoint_if_due(connection)
+        self.ledger.checkpoint_if_due(connection, more_comes)
 
     def result(self, note: str) -> Ingested:
         """What was done; ``note`` goes before all other notes."""

@@ -23,14 +23,19 @@ SMALLEST_LOG = 16 * 2**20
 with ``COSTCTL_CHECKPOINT_BYTES`` in the environment."""
 
 
-def is_due(files: Files) -> bool:
-    """Whether the log has grown so large that opening the ledger would be slow."""
+PATIENCE = 8
+"""How many times longer the log may grow while the same command goes on writing."""
+
+
+def is_due(files: Files, more_comes: bool = False) -> bool:
+    """Whether the log has grown so large that opening the ledger would be slow; if ``more_comes``, that can
+    wait."""
     try:
         log, ledger = files.log.stat().st_size, files.ledger.stat().st_size
     except FileNotFoundError:
         return False
     smallest = int(os.environ.get("COSTCTL_CHECKPOINT_BYTES", SMALLEST_LOG))
-    return log > max(smallest, ledger // 10)
+    return log > max(smallest, ledger // 10) * (PATIENCE if more_comes else 1)
 
 
 def checkpoint(connection: DuckDBPyConnection, files: Files) -> None:

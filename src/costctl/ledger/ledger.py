@@ -99,6 +99,7 @@ class Ledger:
         with self._gate(exclusive=True) as patience, self._faults_explained():
             if not self.exists:
                 self._create()
+            self.files.partial_backup.unlink(missing_ok=True)
             if self.files.backup.exists():
                 self._settle(patience)
             with closing(self._connect(patience, read_only=False)) as connection:
@@ -108,9 +109,12 @@ class Ledger:
                     schema.migrate(connection, found)
                 yield connection
 
-    def checkpoint_if_due(self, connection: DuckDBPyConnection) -> None:
-        """Write a long log into the file; a full disk only puts that off, with a word to the user."""
-        if checkpoint.is_due(self.files):
+    def checkpoint_if_due(self, connection: DuckDBPyConnection, more_comes: bool = False) -> None:
+        """Write a long log into the file; a full disk only puts that off, with a word to the user.
+
+        ``more_comes``: the command will ask again, after further transactions.
+        """
+        if checkpoint.is_due(self.files, more_comes):
             try:
                 checkpoint.checkpoint(connection, self.files)
             except LedgerError as error:
