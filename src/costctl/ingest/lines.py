@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any, Literal, cast
+from typing import IO, Literal, cast
 
 from costctl.formats import SAMPLE_BYTES, Sample, of_text
 from costctl.formats.sample import Shape
@@ -47,7 +47,8 @@ class Reading:
     Of the original the bytes from ``start`` to ``read_to`` are read. ``shape`` is jsonl or parquet.
     ``faults`` are lines that are rejected already: (line, reason, raw). ``numbers``: the line number of each
     record, where records are not lines. ``edges`` are the hashes by which it is known again
-    (:func:`costctl.ledger.sources.edges`). ``goes_on``: a line that is no JSON does not end the reading of it.
+    (:func:`costctl.ledger.sources.edges`). ``goes_on``: a line that is no JSON does not end the reading of
+    it.
     """
 
     original: Path
@@ -92,8 +93,8 @@ def unpacked(path: Path, packing: Packing) -> Iterator[IO[bytes]]:
 
 
 class _Careful(io.RawIOBase):
-    """A decompressing stream whose every fault is an EOFError. ``read`` gives few bytes at once: what it has in
-    hand when it meets the fault is lost."""
+    """A decompressing stream whose every fault is an EOFError. ``read`` gives few bytes at once: what it has
+    in hand when it meets the fault is lost."""
 
     def __init__(self, read: Callable[[int], bytes]) -> None:
         self._read = read
