@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _MOST_BYTES = LONGEST_LINE // 2 + 4096
 """DuckDB's reader has buffers of twice that, and takes a line that fills one."""
 
+_USUAL_BYTES = 2**24
+"""Of most files no line is longer. Smaller buffers are faster; this is also DuckDB's default."""
+
 
 @dataclass(frozen=True, slots=True)
 class Relation:
