@@ -185,7 +185,7 @@ def test_a_long_first_line_hides_no_format(desk: Desk) -> None:
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("place", [0, 1, 2])
-@pytest.mark.parametrize("ending", ["", ".gz"])
+@pytest.mark.parametrize("ending", ["", ".zst"])
 def test_a_line_of_70_mb(desk: Desk, place: int, ending: str) -> None:
     lines = [call(id="a"), call(id="b")]
     lines.insert(place, call(x="A" * 70 * 2**20))
@@ -194,6 +194,17 @@ def test_a_line_of_70_mb(desk: Desk, place: int, ending: str) -> None:
     done = desk.ingest()
     assert (done["rows_new"], done.failed) == (3, False)
     assert desk.rejects() == [(place + 1, "longer than 64 MB")]
+
+
+@pytest.mark.heavy
+def test_a_line_of_140_mb_in_gzip_and_one_of_70_mb_that_is_appended(desk: Desk) -> None:
+    desk.write("log.jsonl.gz", call(id="a"), call(x="A" * 140 * 2**20), call(id="b"))
+    desk.write("log.jsonl", call(id="c"))
+    assert desk.ingest()["rows_new"] == 3
+    assert desk.rejects() == [(2, "longer than 64 MB")]
+    desk.append("log.jsonl", text(call(x="A" * 70 * 2**20), call(id="d")))
+    assert desk.ingest()["rows_new"] == 1
+    assert desk.rejects() == [(2, "longer than 64 MB")] * 2
 
 
 @pytest.mark.heavy

@@ -184,17 +184,34 @@ def whole(path: Path, packing: Packing, shape: Shape, head: bytes, spill: Path, 
         return from_csv(path, packing, spill, grows)
     read_to = last_whole_line(path, size) if grows else size
     reading = Reading(path, path, packing, "jsonl", read_to)
-    # Of a cut stream of zstd DuckDB would return the first part and say nothing.
-    if head.startswith(BOM) or (packing == "zstd" and is_unreadable(reading)):
+    if head.startswith(BOM) or _must_be_rewritten(reading):
         return rewritten(reading, spill)
     return reading
 
 
-def is_unreadable(reading: Reading) -> bool:
-    """Whether DuckDB cannot read the file: it ends in the middle of a compressed stream, or has a line that
-    is too long."""
-    if reading.shape != "jsonl":
+def _must_be_rewritten(reading: Reading) -> bool:
+    """Whether DuckDB would not fail but say something else than we do: of a cut stream of zstd it returns the
+    first part, and a line that is too long it may take or not. (Of gzip it refuses the one, and the other is
+    left to it.)"""
+    if reading.packing == "none":
+        return _may_have_long_lines(reading.path) and _is_cut_or_too_long(reading)
+    return reading.packing == "zstd" and _is_cut_or_too_long(reading)
+
+
+def _may_have_long_lines(path: Path) -> bool:
+    """Whether there may be a line longer than :data:`LONGEST_LINE`: it covers one of a few places whole."""
+    size = path.stat().st_size
+    if size <= LONGEST_LINE:
         return False
+    with open(path, "rb") as file:
+        for place in range(0, size - LONGEST_LINE // 2, LONGEST_LINE // 2):
+            file.seek(place)
+            if b"\n" not in file.read(SAMPLE_BYTES):
+                return True
+    return False
+
+
+def _is_cut_or_too_long(reading: Reading) -> bool:
     held = 0
     with unpacked(reading.path, reading.packing) as stream:
         try:
@@ -216,7 +233,8 @@ def tail(path: Path, start: int, spill: Path) -> Reading:
         file.seek(start)
         for chunk in _chunks(file, end - start):
             copy.write(chunk)
-    return Reading(path, target, "none", "jsonl", end, start)
+    reading = Reading(path, target, "none", "jsonl", end, start)
+    return rewritten(reading, spill) if _must_be_rewritten(reading) else reading
 
 
 def rewritten(reading: Reading, spill: Path) -> Reading:
