@@ -120,6 +120,9 @@ def _parquet_columns(format: Format, path: Path) -> str:
             text = "CAST(NULL AS VARCHAR)"
         elif pyarrow.types.is_nested(kind):
             text = f"CAST(to_json({quoted}) AS VARCHAR)"
+        elif pyarrow.types.is_timestamp(kind) and kind.tz:
+            # The same text whatever the session's zone: it is part of the call's identity.
+            text = f"CAST({quoted} AT TIME ZONE 'UTC' AS VARCHAR) || '+00'"
         elif pyarrow.types.is_floating(kind):
             # Whole numbers among unknown ones are often kept as floats.
             whole = f"{quoted} = trunc({quoted}) AND abs({quoted}) < 1e15"
