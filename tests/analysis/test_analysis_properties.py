@@ -111,8 +111,9 @@ def measured(group: list[dict[str, Any]], everything: list[dict[str, Any]]) -> d
     per_request = ratio(cost(both), requests(both))
     per_token = ratio(cost(priced), sum(prompt(call) + call["output_tokens"] for call in priced))
     return {
-        "cost": cost(group),
-        "share": rounded(ratio(cost(group), cost(everything)), 6),
+        # Of calls without a price nobody knows the cost; no calls cost nothing.
+        "cost": cost(group) if priced or not group else None,
+        "share": rounded(ratio(cost(group), cost(everything)), 6) if priced or not group else None,
         "requests": requests(group),
         "input_tokens": total("input_tokens"),
         "cache_read_tokens": total("cache_read_tokens"),
@@ -167,8 +168,10 @@ def test_every_measure_of_every_group(
         left = [call for key, group in groups.items() if key not in found for call in group]
         assert rest[1] == measured(left, made)
         assert len(found) == top
-        least = min(row["cost"] for row in found.values())
-        assert all(measured(groups[key], made)["cost"] <= least for key in groups if key not in found)
+        least = min(row["cost"] or 0 for row in found.values())
+        assert all(
+            (measured(groups[key], made)["cost"] or 0) <= least for key in groups if key not in found
+        )
     else:
         # A single time dimension also has the units between, which had no calls.
         assert set(groups) <= set(found)
@@ -182,7 +185,7 @@ def test_every_measure_of_every_group(
     assert dict(zip(names[len(by) :], report.totals[len(by) :], strict=True)) == measured(made, made)
     for name in ("cost", "requests", "input_tokens", "cache_read_tokens", "output_tokens"):
         index = names.index(name)
-        assert sum(row[index] for row in report.rows) == report.totals[index]  # type: ignore[misc]
+        assert sum(row[index] or 0 for row in report.rows) == (report.totals[index] or 0)  # type: ignore[misc]
     gaps = [call for call in made if call["cost_pico"] is None]
     assert report.complete == (not gaps)
     assert report.unpriced.calls == sum(call["requests"] or 1 for call in gaps)

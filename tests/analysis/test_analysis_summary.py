@@ -368,7 +368,7 @@ def test_top_puts_the_rest_in_one_row_with_its_own_rates(ledger_of: Make) -> Non
         assert rest[name] == (Decimal("0.1") if name == "share" else both), name
     assert total(report, "cost") == 100 * USD
     by_two = summary(ledger, "team,model", period=ALWAYS, top=3, columns=["cost"])
-    assert by_two.rows[-1] == ("other (1 row)", None, 0)
+    assert by_two.rows[-1] == ("other (1 row)", None, None)  # it has no price, which is not 0
 
 
 def test_top_follows_the_sort_and_no_more_rows_than_there_are(ledger_of: Make) -> None:

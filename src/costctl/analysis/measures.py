@@ -40,6 +40,11 @@ class Measure:
         return Column(self.name, self.kind, self.unit, self.title, wide=self.wide and not chosen)
 
 
+def _is_unpriced(group: Group) -> bool:
+    """Whether none of some calls has a price: what they cost is then unknown, which is not 0."""
+    return 0 < group.sums.rows == group.sums.unpriced_rows
+
+
 def quotient(part: int, whole: int) -> int | None:
     """``part / whole`` (not negative), rounded half-even to an integer; None where ``whole`` is 0."""
     if whole == 0:
@@ -55,8 +60,12 @@ def mean(part: int, whole: int) -> Decimal | None:
 
 
 MEASURES: tuple[Measure, ...] = (
-    Measure("cost", "money", lambda group: group.sums.cost),
-    Measure("share", "percent", lambda group: share(group.sums.cost, group.whole)),
+    Measure("cost", "money", lambda group: None if _is_unpriced(group) else group.sums.cost),
+    Measure(
+        "share",
+        "percent",
+        lambda group: None if _is_unpriced(group) else share(group.sums.cost, group.whole),
+    ),
     Measure("requests", "count", lambda group: group.sums.requests),
     Measure("input_tokens", "tokens", lambda group: group.sums.input_tokens, wide=True),
     Measure("cache_read_tokens", "tokens", lambda group: group.sums.cache_read_tokens, wide=True),

@@ -121,7 +121,8 @@ def _answer(
         p95_rest = rest_latency(calls, by, keys) if percentile else None
         group = Group(merged(groups[key].sums for key in rest), whole.cost, p95_rest)
         rows.append((*other(len(rest), len(by)), *_figures(shown, group)))
-    charts = [Chart("spark", "cost")] if trend else [Chart("bar", "share")]
+    # A trend is one in the order of time only.
+    charts = [Chart("spark", "cost")] if trend and order is None else [Chart("bar", "share")]
     names = {measure.name for measure in shown}
     report = Report(
         command="report",
