@@ -247,7 +247,7 @@ def test_one_call_in_a_call_log_and_a_transcript_is_one_call(desk: Desk) -> None
 
 
 def test_the_time_of_an_earlier_version_prices_the_call_whichever_came_first(tmp_path: Path) -> None:
-    # deepseek-chat at 16:29 UTC costs its full price, from 16:30 half of it or less (a window of the day).
+    # deepseek-chat costs 0.27 and 1.10 USD a million until 16:30 UTC, then half of that until 00:30.
     versions = [
         call(id="a", model="deepseek-chat", timestamp="2025-04-01T16:29:59Z", output_tokens=1),
         call(id="a", model="deepseek-chat", timestamp="2025-04-01T16:30:01Z", output_tokens=2),
@@ -264,3 +264,5 @@ def test_the_time_of_an_earlier_version_prices_the_call_whichever_came_first(tmp
     at_once.write("log.jsonl", *versions)
     at_once.ingest()
     assert at_once.everything() == ledgers[0]
+    # The longer version, at the time of the earlier one: 100 × 0.27 + 2 × 1.10 USD a million.
+    assert at_once.calls("CAST(ts AS VARCHAR)", "cost_pico") == [("2025-04-01 16:29:59", 29_200_000)]
