@@ -1,6 +1,6 @@
 """Floor of a first ingest of a call log: DuckDB's own typed read of it, into a new database file.
 
-The types are those that the ledger keeps; tags stay JSON there (as a MAP they would make the floor slower).
+The types are those of the canonical call: numbers, a time, a truth and, for the free labels, a MAP.
 
     python read_call_log.py FILE DATABASE
 """
@@ -19,7 +19,7 @@ with duckdb.connect(database) as connection:
             id: 'VARCHAR', timestamp: 'TIMESTAMP', user_id: 'VARCHAR', team_id: 'VARCHAR',
             project_id: 'VARCHAR', agent_id: 'VARCHAR', model: 'VARCHAR', input_tokens: 'BIGINT',
             output_tokens: 'BIGINT', cached_tokens: 'BIGINT', latency_ms: 'BIGINT', success: 'BOOLEAN',
-            error_type: 'VARCHAR', tags: 'JSON'
+            error_type: 'VARCHAR', tags: 'MAP(VARCHAR, VARCHAR)'
         })
         """,
         {"file": file},

@@ -1,4 +1,5 @@
-"""Floor of a first ingest of transcripts: a typed read of what bills, each message once, summed by model.
+"""Floor of a first ingest of transcripts: a typed read of what the ledger keeps of
+them, each message once, summed by model.
 
 python read_transcripts.py DIRECTORY
 """
