@@ -4,60 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from costctl.ingest import duplicates, lines, plan, rejected
+from costctl.ingest import duplicates, lines, rejected
 from costctl.ingest.discover import FULL
 from costctl.ingest.insert import insert, last_row
 from costctl.ingest.lines import Reading
-from costctl.ingest.plan import Task
 from costctl.ingest.prices import price_unpriced
 from costctl.ingest.relation import judged
 from costctl.ingest.sources import described, save
+from costctl.ingest.tally import Tally
+from costctl.ingest.task import Task
+from costctl.ingest.task import read as read_file
 from costctl.ledger.phases import phase
 from costctl.ledger.sources import Source
 from costctl.pricing.book import PriceBook
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-
-
-@dataclass(slots=True)
-class Tally:
-    """What an ingest did. Rows are calls (or buckets); times are µs since 1970, UTC."""
-
-    files: int = 0
-    unchanged: int = 0
-    new: int = 0
-    known: int = 0
-    improved: int = 0
-    rejected: Counter[str] = field(default_factory=Counter)
-    rejected_before: int = 0
-    equal_lines: int = 0
-    unpriced: int = 0
-    first_us: int | None = None
-    last_us: int | None = None
-    cost_pico: int = 0
-
-    def add(self, other: Tally) -> None:
-        """Count ``other`` in."""
-        for name in (
-            "files",
-            "unchanged",
-            "new",
-            "known",
-            "improved",
-            "rejected_before",
-            "equal_lines",
-            "unpriced",
-        ):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.cost_pico += other.cost_pico
-        self.rejected += other.rejected
-        self.first_us = min((us for us in (self.first_us, other.first_us) if us is not None), default=None)
-        self.last_us = max((us for us in (self.last_us, other.last_us) if us is not None), default=None)
 
 
 def add(
@@ -80,7 +46,7 @@ def add(
         whole = [task for task in tasks if ids[task.file.name] in again]
         for task in whole:
             tail = task.reading
-            task.reading = plan.read(task, spill, whole=True)
+            task.reading = read_file(task, spill, whole=True)
             task.reading.goes_on = tail is not None and tail.goes_on
             _discard(tail)
         _insert(connection, whole, ids, book, spill)
@@ -233,8 +199,8 @@ def patiently(
     """The result of ``read``, which begins a transaction and reads the files of ``tasks``; and those that it
     could not read, with the reason: they are no longer in ``tasks``.
 
-    Most files have no bad line, and are read faster by a reader that stops at one. Only where it stops they are
-    read by one that goes on, and only where that stops too they are looked at one by one.
+    Most files have no bad line, and are read faster by a reader that stops at one. Only where it stops they
+    are read by one that goes on, and only where that stops too they are looked at one by one.
     """
     import duckdb
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from costctl.ingest import batch, plan
+from costctl.ingest import batch, task
 from costctl.ingest.commit import commit
-from costctl.ingest.plan import File, Skipped, Task
+from costctl.ingest.plan import File, Skipped
 from costctl.ingest.run import load_sources, spilling
 from costctl.ingest.sources import Given
+from costctl.ingest.task import Task
 from costctl.ledger import Ledger
 from costctl.ledger.errors import LedgerError
 from costctl.ledger.phases import phase
@@ -53,8 +54,8 @@ class _Parts:
 def forget(ledger: Ledger, names: Sequence[str], *, book: PriceBook, keep_rejects: bool = False) -> Outcome:
     """Take the sources ``names`` (paths as `sources` shows them, or as they were typed) out of the ledger.
 
-    Every other file whose calls lie in the same days is read again in the same transaction, since one call may
-    be told by several files. Figures: ``sources``, ``rows_removed``, ``files_read_again``, ``rows_restored``.
+    Every other file whose calls lie in the same days is read again in the same transaction, since one call
+    may be told by several files. Figures: ``sources``, ``rows_removed``, ``files_read_again``, ``rows_restored``.
     Raises :class:`LedgerError` for a name that is no source, :class:`LedgerMissing`.
     """
     with ledger.reading():
@@ -68,9 +69,9 @@ def forget(ledger: Ledger, names: Sequence[str], *, book: PriceBook, keep_reject
             spill,
             lambda: _replace(connection, parts, tasks, book, spill, keep_rejects),
         )
-        for task, why in unreadable:
+        for broken, why in unreadable:
             connection.execute("ROLLBACK")
-            raise LedgerError(f"{task.file.name} cannot be read again: {why}")
+            raise LedgerError(f"{broken.file.name} cannot be read again: {why}")
         phase("commit")
         commit(connection)
         phase("committed")
@@ -85,7 +86,7 @@ def forget(ledger: Ledger, names: Sequence[str], *, book: PriceBook, keep_reject
         ),
         (len(parts.forgotten), removed, len(tasks), restored),
         tuple(
-            f"{source.path} is gone: its own calls stay, but calls that it shared with a forgotten file are lost"
+            f"{source.path} is gone: its own calls stay, but those that it shared with a forgotten file are lost"
             for source in parts.gone
         ),
     )
@@ -122,9 +123,9 @@ def _tasks(sources: Sequence[Source], spill: Path) -> list[Task]:
     for source in sources:
         path = Path(source.path)
         file = File(source.path, path, False, Given.from_json(source.given), path.stat())
-        if task := plan.task(file, source, "changed", Skipped()):
-            task.reading = plan.read(task, spill)
-            tasks.append(task)
+        if found := task.task_of(file, source, "changed", Skipped()):
+            found.reading = task.read(found, spill)
+            tasks.append(found)
     return tasks
 
 

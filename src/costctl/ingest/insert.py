@@ -105,13 +105,15 @@ def _stage(connection: DuckDBPyConnection, format: Format, relation: Relation) -
     columns = ", ".join(COLUMNS)
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE staged AS "
-        f"SELECT {key} AS call_key, source_id, reason, extra, coalesce(id, md5(content)) AS extra_id, {columns} "
+        f"SELECT {key} AS call_key, source_id, reason, extra, coalesce(id, md5(content)) AS extra_id, "
+        f"{columns} "
         f"FROM (\n{relation.sql}\n)",
         dict(relation.parameters),
     )
     if format.further:
         connection.execute(
-            f"INSERT INTO staged SELECT * REPLACE ({key_of_id('extra_id')} AS call_key) FROM ({format.further})"
+            f"INSERT INTO staged SELECT * REPLACE ({key_of_id('extra_id')} AS call_key) "
+            f"FROM ({format.further})"
         )
 
 
@@ -158,7 +160,8 @@ _FOLDED = f"""
         FROM ranked WHERE rank = 1
     ),
     settled AS (
-        SELECT f.place, row_number() OVER (PARTITION BY f.call_key ORDER BY {tie("s")}, f.place) = 1 AS is_first
+        SELECT f.place,
+            row_number() OVER (PARTITION BY f.call_key ORDER BY {tie("s")}, f.place) = 1 AS is_first
         FROM first_in_rank AS f JOIN staged AS s ON s.rowid = f.place
         WHERE f.is_tied
     ),

@@ -18,7 +18,9 @@ _CONTENT = ", ".join(name for name, _ in sql.CONTENT)
 
 _KEEP_NEW_ROWS = f"""
 INSERT INTO prices (price_id, {_CONTENT})
-SELECT (SELECT coalesce(max(price_id), 0) FROM prices) + row_number() OVER (ORDER BY provider, model, content),
+SELECT
+    (SELECT coalesce(max(price_id), 0) FROM prices)
+        + row_number() OVER (ORDER BY provider, model, content) AS price_id,
     {_CONTENT}
 FROM (SELECT DISTINCT ON (content) {_CONTENT} FROM named ORDER BY content)
 WHERE content NOT IN (SELECT content FROM prices)
@@ -30,11 +32,7 @@ SELECT named.*, prices.price_id
 FROM named JOIN prices USING (content)
 """
 
-UNPRICED_NAMES = "SELECT DISTINCT provider, model FROM stored_calls WHERE cost_pico IS NULL"
-
-UNPRICED_BY_SOURCE = """
-SELECT source_id, CAST(count(*) AS BIGINT) FROM stored_calls WHERE cost_pico IS NULL GROUP BY source_id
-"""
+_UNPRICED_NAMES = "SELECT DISTINCT provider, model FROM stored_calls WHERE cost_pico IS NULL"
 
 _WHICH = "c.cost_pico IS NULL"
 
@@ -54,7 +52,7 @@ _PRICE_AGAIN = _PRICE_UNPRICED.replace(_WHICH, "TRUE")
 
 
 def name_prices(connection: DuckDBPyConnection, book: PriceBook, names: Iterable[CallNames]) -> None:
-    """Make the temporary table ``priced`` with the price rows of ``names``, each row also kept in ``prices``."""
+    """Make the temporary table ``priced`` with the price rows of ``names``; each is also kept in ``prices``."""
     relation = sql.relation()
     parameters = sql.parameters(book.rows_for(names))
     connection.execute(f"CREATE OR REPLACE TEMP TABLE named AS {relation}", parameters)
@@ -64,7 +62,7 @@ def name_prices(connection: DuckDBPyConnection, book: PriceBook, names: Iterable
 
 def price_unpriced(connection: DuckDBPyConnection, book: PriceBook) -> int:
     """Price the calls that had no price, where the book has one now; how many that were."""
-    names = connection.execute(UNPRICED_NAMES).fetchall()
+    names = connection.execute(_UNPRICED_NAMES).fetchall()
     if not any(book.resolve(*each) for each in names):
         return 0
     name_prices(connection, book, names)

@@ -25,8 +25,8 @@ class Progress(Protocol):
 
 @contextmanager
 def watched(connection: DuckDBPyConnection, progress: Progress | None, size: int) -> Iterator[None]:
-    """Tell ``progress`` of the ``size`` bytes that the block reads: in parts as far as DuckDB says, and the rest
-    at its end."""
+    """Tell ``progress`` of the ``size`` bytes that the block reads: in parts as far as DuckDB says, and the
+    rest at its end."""
     if progress is None:
         yield
         return

@@ -54,6 +54,7 @@ def reprice(ledger: Ledger, book: PriceBook, *, unpriced: bool = False, dry_run:
 def _costs(connection: DuckDBPyConnection) -> tuple[int, int]:
     """The cost of all priced calls, and the number of the others."""
     row = connection.execute(
-        "SELECT CAST(coalesce(sum(cost_pico), 0) AS HUGEINT), count(*) FILTER (cost_pico IS NULL) FROM stored_calls"
+        "SELECT CAST(coalesce(sum(cost_pico), 0) AS HUGEINT), count(*) FILTER (cost_pico IS NULL) "
+        "FROM stored_calls"
     ).fetchone() or (0, 0)
     return int(row[0]), int(row[1])

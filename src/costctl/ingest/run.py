@@ -5,21 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from costctl.ingest import batch, plan
-from costctl.ingest.batch import Tally
+from costctl.ingest import plan
 from costctl.ingest.commit import books, commit
 from costctl.ingest.discover import Discovery, claude_code_directories, discover
-from costctl.ingest.plan import File, Skipped, Task
-from costctl.ingest.prices import UNPRICED_BY_SOURCE, price_unpriced
+from costctl.ingest.plan import File, Skipped
 from costctl.ingest.progress import Progress, watched
-from costctl.ingest.rehearsal import rehearsal
 from costctl.ingest.sources import Given
+from costctl.ingest.tally import Tally
 from costctl.ledger import Ledger
 from costctl.ledger.phases import phase
 from costctl.ledger.sources import Source, load
@@ -29,6 +27,7 @@ from costctl.report import Column, Outcome
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+    from costctl.ingest.task import Task
     from costctl.ledger import Engine
 
 
@@ -49,6 +48,10 @@ class Ingested:
     failed: bool
     attention: bool
 
+
+_UNPRICED_BY_SOURCE = """
+SELECT source_id, CAST(count(*) AS BIGINT) FROM stored_calls WHERE cost_pico IS NULL GROUP BY source_id
+"""
 
 NOTHING = Given()
 """No flags."""
@@ -76,13 +79,16 @@ def ingest(
     if claude_code:
         named += [Input(path, given) for path in claude_code_directories(dict(os.environ))]
     never = {*ledger.own_files, ledger.spill_directory}
-    with rehearsal(ledger) if dry_run else nullcontext(ledger) as into:
+    with _rehearsal(ledger) if dry_run else nullcontext(ledger) as into:
         if dry_run:
             never.add(into.path.parent)
         run = _Run(into, book, full, keep_rejects, progress)
         with spilling(into) as run.spill:
             run.read(named, never)
     return run.result("dry run: the ledger is as it was" if dry_run else "")
+
+
+# What reads and prices is imported by the functions that do: where nothing is new, nothing of it is needed.
 
 
 class _Run:
@@ -158,6 +164,8 @@ class _Run:
             return load(engine), unpriced, bool(unpriced) and used != [(books(self.book),)]
 
     def _read_group(self, files: Sequence[File], known: Mapping[str, Source], more_comes: bool) -> None:
+        from costctl.ingest import batch
+
         phase("read")
         tasks = self._tasks(files, known)
         if not tasks:
@@ -176,18 +184,22 @@ class _Run:
             self._commit(connection, more_comes)
 
     def _tasks(self, files: Sequence[File], known: Mapping[str, Source]) -> list[Task]:
+        from costctl.ingest import task
+
         tasks: list[Task] = []
         for file, source, state in plan.pending(files, known, self.full).todo:
             try:
-                if task := plan.task(file, source, state, self.left_out):
-                    task.reading = plan.read(task, self.spill)
-                    tasks.append(task)
+                if found := task.task_of(file, source, state, self.left_out):
+                    found.reading = task.read(found, self.spill)
+                    tasks.append(found)
             except OSError as error:
                 self.left_out.note_error(file, error)
         return tasks
 
     def _add(self, connection: DuckDBPyConnection, tasks: Sequence[Task]) -> Tally:
         connection.execute("BEGIN")
+        from costctl.ingest import batch
+
         size = sum(task.file.status.st_size for task in tasks)
         with watched(connection, self.progress, size):
             return batch.add(connection, tasks, self.book, self.spill, self.keep_rejects)
@@ -199,6 +211,8 @@ class _Run:
                 connection.execute(
                     "UPDATE sources SET path = ? WHERE source_id = ?", [source.path, source.source_id]
                 )
+            from costctl.ingest.prices import price_unpriced
+
             price_unpriced(connection, self.book)
             self._commit(connection)
 
@@ -276,7 +290,13 @@ def spilling(ledger: Ledger) -> Iterator[Path]:
 
 def _counts(engine: Engine) -> dict[int, int]:
     """The number of calls without a price, by source."""
-    return dict[int, int](engine.rows(UNPRICED_BY_SOURCE))
+    return dict[int, int](engine.rows(_UNPRICED_BY_SOURCE))
+
+
+def _rehearsal(ledger: Ledger) -> AbstractContextManager[Ledger]:
+    from costctl.ingest.rehearsal import rehearsal
+
+    return rehearsal(ledger)
 
 
 def load_sources(connection: DuckDBPyConnection) -> dict[str, Source]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Change = Literal["new", "unchanged", "grown", "changed"]
 
 STANDARD_INPUT = "stdin:"
-"""How the path of a source begins that was read from standard input or a pipe; a hash of its content follows."""
+"""How the path of a source begins that was no file (standard input, a pipe); a hash of its content follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,8 @@ _VALUES = ", ".join(
 _DELETE = "DELETE FROM sources WHERE source_id IN (SELECT unnest(CAST($source_id AS INTEGER[])))"
 _INSERT = f"""
 INSERT INTO sources
-SELECT * EXCLUDE (first_us, last_us), make_timestamp(first_us), make_timestamp(last_us), make_timestamp(epoch_us(now()))
+SELECT * EXCLUDE (first_us, last_us),
+    make_timestamp(first_us), make_timestamp(last_us), make_timestamp(epoch_us(now()))
 FROM (SELECT {_VALUES})
 """
 
@@ -83,8 +84,8 @@ def described(
     edges: tuple[str, str],
     status: os.stat_result,
 ) -> Source:
-    """The source ``name``: a file read up to ``read_to`` bytes, which had ``status`` before that; ``edges`` are
-    of :func:`costctl.ledger.sources.edges`."""
+    """The source ``name``: a file read up to ``read_to`` bytes, which had ``status`` before that; ``edges``
+    are of :func:`costctl.ledger.sources.edges`."""
     head, tail = edges
     return Source(
         source_id,
