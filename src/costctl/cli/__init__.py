@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from typing import Annotated
@@ -106,6 +107,7 @@ def root(
 def main(arguments: list[str] | None = None) -> None:
     """Run the program with ``arguments`` (the process's own) and exit: 0 done, 1 failed, 2 wrong usage, 4
     done but something needs attention, 130 interrupted."""
+    gc.disable()  # a command is over before there is anything to collect; looking for it slows the start
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the caller, as in `costctl … >&-`
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115

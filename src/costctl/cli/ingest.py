@@ -192,7 +192,8 @@ def ingest(
         done = room.ingest(
             session.ledger,
             inputs,
-            book=session.book,
+            # The shipped prices have no fault to tell of: they are opened when something is to be priced.
+            book=session.book if session.settings.prices else lambda: session.book,
             dry_run=dry_run,
             full=full,
             keep_rejects=keep_rejects,
@@ -259,18 +260,23 @@ def checked(given: Given) -> Given:
     import difflib
     from dataclasses import replace
 
-    from costctl.formats import FORMATS
-    from costctl.periods import zone
     from costctl.records import BILLINGS
 
-    if given.format and given.format not in FORMATS:
-        near = difflib.get_close_matches(given.format, FORMATS, n=1)
-        known = f"known are {', '.join(FORMATS)}"
-        raise SettingError(
-            f"--as: {given.format!r} is no format", f"did you mean {near[0]}? {known}" if near else known
-        )
+    if given.format:
+        from costctl.formats import FORMATS
+
+        if given.format not in FORMATS:
+            near = difflib.get_close_matches(given.format, FORMATS, n=1)
+            known = f"known are {', '.join(FORMATS)}"
+            raise SettingError(
+                f"--as: {given.format!r} is no format", f"did you mean {near[0]}? {known}" if near else known
+            )
     if given.billing and given.billing not in BILLINGS:
         raise SettingError(f"--billing: {given.billing!r} is none", f"use one of {', '.join(BILLINGS)}")
+    if not (given.zone or given.time):
+        return given
+    from costctl.periods import zone
+
     local = zone(given.zone or "UTC")
     if given.time:
         moment = instant("--time", given.time, local)

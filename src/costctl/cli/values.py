@@ -6,9 +6,12 @@ import re
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING
 
 from costctl.config import SettingError
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 _AMOUNT = re.compile(r"\d{1,15}(\.\d{1,12})?", re.ASCII)
 

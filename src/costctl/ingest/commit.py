@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from costctl.pricing.book import PriceBook
-
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+    from costctl.pricing.book import PriceBook
 
 
 def commit(connection: DuckDBPyConnection, book: PriceBook | None = None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -69,6 +68,8 @@ def files(discovery: Discovery, given: Given, spill: Path) -> Iterator[File]:
 
 
 def _of_stream(stream: IO[bytes], given: Given, spill: Path) -> File:
+    import hashlib
+
     from costctl.ingest.lines import spooled
 
     path = spooled(stream, spill)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,6 @@ from costctl.ingest.tally import Tally
 from costctl.ledger import Ledger
 from costctl.ledger.phases import phase
 from costctl.ledger.sources import Source, load
-from costctl.pricing.book import PriceBook
 from costctl.report import Column, Outcome
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from costctl.ingest.task import Task
     from costctl.ledger import Engine
+    from costctl.pricing.book import PriceBook
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ def ingest(
     ledger: Ledger,
     inputs: Sequence[str | Input],
     *,
-    book: PriceBook,
+    book: PriceBook | Callable[[], PriceBook],
     given: Given = NOTHING,
     claude_code: bool = False,
     dry_run: bool = False,
@@ -70,6 +71,7 @@ def ingest(
     progress: Progress | None = None,
 ) -> Ingested:
     """Bring what is new in ``inputs`` into ``ledger``; ``given`` are the flags of those that are plain text.
+    ``book``, or what gives it, prices them.
 
     ``claude_code`` adds Claude Code's own directories on this machine. ``dry_run`` leaves the ledger as it
     is. ``full`` reads files again that have not changed. ``keep_rejects`` keeps the text of bad lines. Raises
@@ -97,13 +99,13 @@ class _Run:
     def __init__(
         self,
         ledger: Ledger,
-        book: PriceBook,
+        book: PriceBook | Callable[[], PriceBook],
         full: bool,
         keep_rejects: bool,
         progress: Progress | None,
     ) -> None:
         self.ledger = ledger
-        self.book = book
+        self._book = book
         self.full = full
         self.keep_rejects = keep_rejects
         self.progress = progress
@@ -112,6 +114,11 @@ class _Run:
         self.left_out = Skipped()
         self.has_written = False
         self.unpriced_before = 0
+
+    @cached_property
+    def book(self) -> PriceBook:
+        """The price book: where nothing is new, nobody looks into it."""
+        return self._book() if callable(self._book) else self._book
 
     def read(self, inputs: Sequence[Input], never: Collection[Path]) -> None:
         """Read ``inputs``, but none of the files and directories ``never``."""

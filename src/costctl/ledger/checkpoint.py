@@ -8,7 +8,6 @@ done. The copy is made by another process: closing a descriptor of the file in t
 from __future__ import annotations
 
 import os
-import subprocess
 from typing import TYPE_CHECKING
 
 from costctl.ledger.errors import LedgerError
@@ -46,6 +45,8 @@ def checkpoint(connection: DuckDBPyConnection, files: Files) -> None:
     :class:`duckdb.FatalException` if the checkpoint itself fails: the connection is then of no more use; the
     copy stays for the next opening.
     """
+    import subprocess
+
     phase("copy")
     try:
         files.partial_backup.unlink(missing_ok=True)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from unicodedata import category
 
 ELLIPSIS = "…"
+
+_ONE_CELL_EACH = re.compile("[ -~\u00a1-\u00ac\u00ae-\u02ff–—…─▁-█▉-▏]*")
+"""Latin letters, and what tables are drawn with. Of all else rich knows the width."""
 
 _LONGEST_CLUSTER = 16
 """Code points; more than any language or emoji needs. A letter under a hundred marks is cut here."""
@@ -13,7 +17,7 @@ _LONGEST_CLUSTER = 16
 
 def measure(text: str) -> int:
     """How many terminal cells ``text`` (printable) takes."""
-    if text.isascii():
+    if _ONE_CELL_EACH.fullmatch(text):
         return len(text)
     from rich.cells import cell_len  # for its Unicode tables; most reports never need them
 
