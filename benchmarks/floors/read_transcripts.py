@@ -17,8 +17,8 @@ with duckdb.connect() as connection:
         lines AS (
             SELECT *
             FROM read_json($files, format = 'newline_delimited', maximum_object_size = 67108864, columns = {
-                type: 'VARCHAR', timestamp: 'TIMESTAMP', sessionId: 'VARCHAR', uuid: 'VARCHAR', cwd: 'VARCHAR',
-                gitBranch: 'VARCHAR', isSidechain: 'BOOLEAN', agentId: 'VARCHAR',
+                type: 'VARCHAR', timestamp: 'TIMESTAMP', sessionId: 'VARCHAR', uuid: 'VARCHAR',
+                cwd: 'VARCHAR', gitBranch: 'VARCHAR', isSidechain: 'BOOLEAN', agentId: 'VARCHAR',
                 message: 'STRUCT(id VARCHAR, model VARCHAR, usage STRUCT(
                     input_tokens BIGINT, cache_creation_input_tokens BIGINT, cache_read_input_tokens BIGINT,
                     cache_creation STRUCT(ephemeral_5m_input_tokens BIGINT, ephemeral_1h_input_tokens BIGINT),

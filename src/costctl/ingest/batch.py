@@ -63,12 +63,15 @@ def add(
     if bad:
         connection.execute("DELETE FROM stored_calls WHERE rowid > ? AND grain = 'reject'", [last])
     equal: dict[int, int] = {}
+    relabelled = [ids[task.file.name] for task in tasks if task.is_relabelled]
+    if not relabelled:
+        tally.known = duplicates.drop_copies(connection, last)
     if duplicates.find(connection, last):
-        relabelled = [ids[task.file.name] for task in tasks if task.is_relabelled]
         retimed = [ids[task.file.name] for task in tasks if task.is_retimed]
         folding = duplicates.fold(connection, last, relabelled, retimed)
         equal = duplicates.equal_lines_by_source(connection)
-        tally.known, tally.improved = folding.known, folding.improved
+        tally.known += folding.known
+        tally.improved = folding.improved
     tally.equal_lines = sum(equal.values())
 
     price_unpriced(connection, book)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from costctl.ingest.insert import has_no_id, key_of_content, rank, tie
+from costctl.ingest.insert import content_hash, has_no_id, key_of_content, rank, tie
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -20,6 +20,21 @@ SELECT new.call_key
 FROM (SELECT call_key FROM stored_calls WHERE rowid > $last AND grain <> 'reject') AS new
 SEMI JOIN (SELECT call_key FROM stored_calls WHERE rowid <= $last) AS old USING (call_key)
 """
+
+# Files that are read again bring mostly what is there. Such rows are dropped by one join, others weighed.
+_COPIES = f"""
+CREATE OR REPLACE TEMP TABLE copies AS
+SELECT new.rowid AS place
+FROM stored_calls AS new JOIN stored_calls AS old ON old.call_key = new.call_key
+WHERE new.rowid > $last AND old.rowid <= $last AND new.grain <> 'reject'
+    AND old.ts = new.ts AND old.version_ts IS NULL AND new.version_ts IS NULL
+    AND {content_hash("old")} = {content_hash("new")}
+    AND new.call_key NOT IN (
+        SELECT call_key FROM stored_calls WHERE rowid > $last GROUP BY call_key HAVING count(*) > 1
+    )
+"""
+
+_DROP_COPIES = "DELETE FROM stored_calls WHERE rowid IN (SELECT place FROM copies)"
 
 _WITHOUT_ID_BUT_KNOWN = f"""
 SELECT DISTINCT source_id FROM stored_calls
@@ -132,6 +147,17 @@ class Folding:
 
     known: int = 0
     improved: int = 0
+
+
+def drop_copies(connection: DuckDBPyConnection, last: int) -> int:
+    """Delete the rows since row ``last`` that repeat an older row in everything; how many they were."""
+    if last < 0:
+        return 0
+    connection.execute(_COPIES, {"last": last})
+    (count,) = connection.execute("SELECT count(*) FROM copies").fetchone() or (0,)
+    if count:
+        connection.execute(_DROP_COPIES)
+    return int(count)
 
 
 def find(connection: DuckDBPyConnection, last: int) -> bool:

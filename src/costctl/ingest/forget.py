@@ -55,8 +55,8 @@ def forget(ledger: Ledger, names: Sequence[str], *, book: PriceBook, keep_reject
     """Take the sources ``names`` (paths as `sources` shows them, or as they were typed) out of the ledger.
 
     Every other file whose calls lie in the same days is read again in the same transaction, since one call
-    may be told by several files. Figures: ``sources``, ``rows_removed``, ``files_read_again``, ``rows_restored``.
-    Raises :class:`LedgerError` for a name that is no source, :class:`LedgerMissing`.
+    may be told by several files. Figures: ``sources``, ``rows_removed``, ``files_read_again`` and
+    ``rows_restored``. Raises :class:`LedgerError` for a name that is no source, :class:`LedgerMissing`.
     """
     with ledger.reading():
         pass  # a ledger that is not there is not made
@@ -86,7 +86,7 @@ def forget(ledger: Ledger, names: Sequence[str], *, book: PriceBook, keep_reject
         ),
         (len(parts.forgotten), removed, len(tasks), restored),
         tuple(
-            f"{source.path} is gone: its own calls stay, but those that it shared with a forgotten file are lost"
+            f"{source.path} is gone: its own calls stay, those that it shared with a forgotten file are lost"
             for source in parts.gone
         ),
     )

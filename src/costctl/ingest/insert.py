@@ -134,13 +134,14 @@ def tie(row: str) -> str:
     labels = ", ".join(
         f"{row}.{name} NULLS LAST" for name in ("team", "project", "user_id", "agent", "tags", "billing")
     )
-    return f"{labels}, {_hash(row)}"
+    return f"{labels}, {content_hash(row)}"
 
 
 _HASHED = tuple(column for column in COLUMNS if column != "ts")
 
 
-def _hash(row: str) -> str:
+def content_hash(row: str) -> str:
+    """SQL for a hash of all that a version says, its time apart."""
     return f"hash({', '.join(f'{row}.{column}' for column in _HASHED)})"
 
 

@@ -52,7 +52,7 @@ _PRICE_AGAIN = _PRICE_UNPRICED.replace(_WHICH, "TRUE")
 
 
 def name_prices(connection: DuckDBPyConnection, book: PriceBook, names: Iterable[CallNames]) -> None:
-    """Make the temporary table ``priced`` with the price rows of ``names``; each is also kept in ``prices``."""
+    """Make the temporary table ``priced`` with the price rows of ``names``; ``prices`` keeps each."""
     relation = sql.relation()
     parameters = sql.parameters(book.rows_for(names))
     connection.execute(f"CREATE OR REPLACE TEMP TABLE named AS {relation}", parameters)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Change = Literal["new", "unchanged", "grown", "changed"]
 
 STANDARD_INPUT = "stdin:"
-"""How the path of a source begins that was no file (standard input, a pipe); a hash of its content follows."""
+"""How the path of a source begins that is no file (standard input, a pipe); a hash of its content follows."""
 
 
 @dataclass(frozen=True, slots=True)
