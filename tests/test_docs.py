@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import build_reference
@@ -29,6 +31,17 @@ def test_commands_print_what_the_page_shows(path: Path) -> None:
             assert docs_outputs.agrees(command.shown, result.output), f"{where}\nprints\n{printed}"
         failure_is_shown = after is not None and after.text.startswith("echo $?")
         assert result.status == 0 or failure_is_shown, f"{where}\nfails\n{printed}"
+
+
+@pytest.mark.parametrize("path", PAGES, ids=page_name)
+def test_programs_run(path: Path, tmp_path: Path) -> None:
+    """The Python of a page, as one program, where sample_data stands beside it."""
+    blocks = re.findall(r"^```python\n(.*?)^```$", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    (tmp_path / "sample_data").symlink_to(docs_outputs.ROOT / "sample_data")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", "\n".join(blocks)], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("path", PAGES, ids=page_name)

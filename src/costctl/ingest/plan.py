@@ -14,7 +14,7 @@ from costctl.ingest.discover import FULL, STREAM, Discovery
 from costctl.ingest.sources import STANDARD_INPUT, Change, Given, change
 from costctl.ledger.sources import Source, edges
 
-BATCH_BYTES = 512 * 2**20
+BATCH_BYTES = 2 * 2**30
 """Whole files up to this size together are one transaction; a larger file is one of its own."""
 
 
