@@ -13,7 +13,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from costctl.analysis import bill, cost_summary, summary
+    from costctl.analysis.bill import bill
+    from costctl.analysis.costs import cost_summary
+    from costctl.analysis.summary import summary
     from costctl.ledger import Ledger
     from costctl.periods import Period, period
     from costctl.pricing.book import PriceBook

@@ -169,9 +169,7 @@ def test_every_measure_of_every_group(
         assert rest[1] == measured(left, made)
         assert len(found) == top
         least = min(row["cost"] or 0 for row in found.values())
-        assert all(
-            (measured(groups[key], made)["cost"] or 0) <= least for key in groups if key not in found
-        )
+        assert all((measured(groups[key], made)["cost"] or 0) <= least for key in groups if key not in found)
     else:
         # A single time dimension also has the units between, which had no calls.
         assert set(groups) <= set(found)
