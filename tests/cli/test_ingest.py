@@ -66,6 +66,9 @@ def test_again_adds_nothing(costctl: Costctl, usage: Path) -> None:
 def test_standard_input(costctl: Costctl) -> None:
     run = costctl("ingest", "-", "--format", "json", input=line(id="a"))
     assert (run.code, run.json["rows_new"]) == (0, 1)
+    (source,) = costctl("sources", "--format", "json").json["rows"]
+    assert source["source"].startswith("stdin:")
+    assert (source["state"], source["waiting"]) == ("stream", None)
 
 
 def test_flags_fill_what_lines_do_not_say(costctl: Costctl) -> None:

@@ -28,8 +28,8 @@ KeepRejects = Annotated[
 def sources(session: Session) -> None:
     """List the files that were read, and the state of each.
 
-    The state of a file is current, grown, changed, gone or unreadable; the bytes waiting at its end are what
-    the next ingest will read.
+    The state of a file is current, grown, changed, gone or unreadable; standard input is a stream. The bytes
+    waiting at the end of a file are what the next ingest will read.
     """
     from costctl import analysis
 

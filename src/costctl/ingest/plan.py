@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import IO
 
 from costctl.ingest.discover import FULL, STREAM, Discovery
-from costctl.ingest.sources import STANDARD_INPUT, Change, Given, change
-from costctl.ledger.sources import Source, edges
+from costctl.ingest.sources import Change, Given, change
+from costctl.ledger.sources import STANDARD_INPUT, Source, edges
 
 BATCH_BYTES = 2 * 2**30
 """Whole files up to this size together are one transaction; a larger file is one of its own."""

@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
 Change = Literal["new", "unchanged", "grown", "changed"]
 
-STANDARD_INPUT = "stdin:"
-"""How the path of a source begins that is no file (standard input, a pipe); a hash of its content follows."""
-
 
 @dataclass(frozen=True, slots=True)
 class Given:
@@ -70,7 +67,7 @@ def change(path: Path, known: Source | None, given: Given, full: bool) -> Change
         return "new"
     if full or known.given != given.to_json():
         return "changed"
-    if known.path.startswith(STANDARD_INPUT):
+    if known.is_stream:
         return "unchanged"
     return compared(path, known)
 

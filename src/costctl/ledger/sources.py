@@ -13,6 +13,10 @@ EDGE = 4096
 """Bytes at a file's head, and before the end of what was read, that tell whether it only grew."""
 
 
+STANDARD_INPUT = "stdin:"
+"""How the path of a source begins that is no file (standard input, a pipe); a hash of its content follows."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A row of the table ``sources``; sizes in bytes, times in nanoseconds since 1970, except that
@@ -38,6 +42,11 @@ class Source:
     equal_lines: int = 0
     first_us: int | None = None
     last_us: int | None = None
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether it was standard input or a pipe, which nobody can read again."""
+        return self.path.startswith(STANDARD_INPUT)
 
 
 _COLUMNS = """source_id, path, format, given, size, mtime_ns, device, inode, read_to, head, tail, rows,
