@@ -22,6 +22,15 @@ SEMI JOIN (SELECT call_key FROM stored_calls WHERE rowid <= $last) AS old USING 
 """
 
 # Files that are read again bring mostly what is there. Such rows are dropped by one join, others weighed.
+_COUNT_KNOWN = """
+SELECT count(*)
+FROM (SELECT call_key FROM stored_calls WHERE rowid > $last AND grain <> 'reject') AS new
+SEMI JOIN (SELECT call_key FROM stored_calls WHERE rowid <= $last) AS old USING (call_key)
+"""
+
+_MANY = 10_000
+"""Of fewer known rows a look at all of their columns costs more than it spares."""
+
 _COPIES = f"""
 CREATE OR REPLACE TEMP TABLE copies AS
 SELECT new.rowid AS place
@@ -150,8 +159,10 @@ class Folding:
 
 
 def drop_copies(connection: DuckDBPyConnection, last: int) -> int:
-    """Delete the rows since row ``last`` that repeat an older row in everything; how many they were."""
-    if last < 0:
+    """Delete the rows since row ``last`` that repeat an older row in everything, if they are many; how many
+    they were."""
+    (known,) = connection.execute(_COUNT_KNOWN, {"last": last}).fetchone() or (0,)
+    if known < _MANY:
         return 0
     connection.execute(_COPIES, {"last": last})
     (count,) = connection.execute("SELECT count(*) FROM copies").fetchone() or (0,)
