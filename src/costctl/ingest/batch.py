@@ -36,8 +36,9 @@ def add(
     phase("insert")
     _insert(connection, tasks, ids, book, spill)
 
+    duplicates.find_known(connection, last)
     tails = [ids[task.file.name] for task in tasks if task.reading and task.reading.start]
-    if again := duplicates.known_without_id(connection, last, tails):
+    if again := duplicates.known_without_id(connection, tails):
         connection.execute(
             "DELETE FROM stored_calls WHERE rowid > $last "
             "AND source_id IN (SELECT unnest(CAST($again AS INTEGER[])))",
@@ -50,6 +51,7 @@ def add(
             task.reading.goes_on = tail is not None and tail.goes_on
             _discard(tail)
         _insert(connection, whole, ids, book, spill)
+        duplicates.find_known(connection, last)
 
     phase("fold")
     read = _rows_by_source(connection, last)
@@ -66,7 +68,7 @@ def add(
     relabelled = [ids[task.file.name] for task in tasks if task.is_relabelled]
     if not relabelled:
         tally.known = duplicates.drop_copies(connection, last)
-    if duplicates.find(connection, last):
+    if duplicates.find_doubled(connection, last):
         retimed = [ids[task.file.name] for task in tasks if task.is_retimed]
         folding = duplicates.fold(connection, last, relabelled, retimed)
         equal = duplicates.equal_lines_by_source(connection)

@@ -11,26 +11,27 @@ from costctl.ingest.insert import content_hash, has_no_id, key_of_content, rank,
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-_FIND = """
+_KNOWN = """
+CREATE OR REPLACE TEMP TABLE known AS
+SELECT new.place, new.call_key, new.source_id
+FROM (
+    SELECT rowid AS place, call_key, source_id FROM stored_calls WHERE rowid > $last AND grain <> 'reject'
+) AS new
+SEMI JOIN (SELECT call_key FROM stored_calls WHERE rowid <= $last) AS old USING (call_key)
+"""
+
+_DOUBLED = """
 CREATE OR REPLACE TEMP TABLE doubled AS
 SELECT call_key FROM stored_calls WHERE rowid > $last AND grain <> 'reject'
 GROUP BY call_key HAVING count(*) > 1
 UNION
-SELECT new.call_key
-FROM (SELECT call_key FROM stored_calls WHERE rowid > $last AND grain <> 'reject') AS new
-SEMI JOIN (SELECT call_key FROM stored_calls WHERE rowid <= $last) AS old USING (call_key)
-"""
-
-# Files that are read again bring mostly what is there. Such rows are dropped by one join, others weighed.
-_COUNT_KNOWN = """
-SELECT count(*)
-FROM (SELECT call_key FROM stored_calls WHERE rowid > $last AND grain <> 'reject') AS new
-SEMI JOIN (SELECT call_key FROM stored_calls WHERE rowid <= $last) AS old USING (call_key)
+SELECT call_key FROM known
 """
 
 _MANY = 10_000
 """Of fewer known rows a look at all of their columns costs more than it spares."""
 
+# Files that are read again bring mostly what is there. Such rows are dropped by one join, others weighed.
 _COPIES = f"""
 CREATE OR REPLACE TEMP TABLE copies AS
 SELECT new.rowid AS place
@@ -43,13 +44,14 @@ WHERE new.rowid > $last AND old.rowid <= $last AND new.grain <> 'reject'
     )
 """
 
-_DROP_COPIES = "DELETE FROM stored_calls WHERE rowid IN (SELECT place FROM copies)"
+_DROP_COPIES = (
+    "DELETE FROM stored_calls WHERE rowid IN (SELECT place FROM copies)",
+    "DELETE FROM known WHERE place IN (SELECT place FROM copies)",
+)
 
-_WITHOUT_ID_BUT_KNOWN = f"""
-SELECT DISTINCT source_id FROM stored_calls
-WHERE rowid > $last AND grain <> 'reject' AND source_id IN (SELECT unnest(CAST($tails AS INTEGER[])))
-    AND {has_no_id("call_key")}
-    AND call_key IN (SELECT call_key FROM stored_calls WHERE rowid <= $last)
+_KNOWN_WITHOUT_ID = f"""
+SELECT DISTINCT source_id FROM known
+WHERE source_id IN (SELECT unnest(CAST($tails AS INTEGER[]))) AND {has_no_id("call_key")}
 """
 
 # Equal lines without an id are told apart by how many come before them in their file. So of several files the
@@ -158,33 +160,37 @@ class Folding:
     improved: int = 0
 
 
-def drop_copies(connection: DuckDBPyConnection, last: int) -> int:
-    """Delete the rows since row ``last`` that repeat an older row in everything, if they are many; how many
-    they were."""
-    (known,) = connection.execute(_COUNT_KNOWN, {"last": last}).fetchone() or (0,)
-    if known < _MANY:
-        return 0
-    connection.execute(_COPIES, {"last": last})
-    (count,) = connection.execute("SELECT count(*) FROM copies").fetchone() or (0,)
-    if count:
-        connection.execute(_DROP_COPIES)
-    return int(count)
+def find_known(connection: DuckDBPyConnection, last: int) -> None:
+    """Make the table ``known`` of the rows since row ``last`` whose key an older row has."""
+    connection.execute(_KNOWN, {"last": last})
 
 
-def find(connection: DuckDBPyConnection, last: int) -> bool:
-    """Make the table ``doubled`` of the keys that several rows have since row ``last``; whether there are
-    any."""
-    connection.execute(_FIND, {"last": last})
-    return connection.execute("SELECT 1 FROM doubled LIMIT 1").fetchone() is not None
-
-
-def known_without_id(connection: DuckDBPyConnection, last: int, tails: list[int]) -> list[int]:
+def known_without_id(connection: DuckDBPyConnection, tails: list[int]) -> list[int]:
     """Which of the sources ``tails``, read from the middle on, brought an id-less line that is known: how
     many equal ones come before it only the whole file tells."""
     if not tails:
         return []
-    rows = connection.execute(_WITHOUT_ID_BUT_KNOWN, {"last": last, "tails": tails}).fetchall()
-    return [row[0] for row in rows]
+    return [row[0] for row in connection.execute(_KNOWN_WITHOUT_ID, {"tails": tails}).fetchall()]
+
+
+def drop_copies(connection: DuckDBPyConnection, last: int) -> int:
+    """Delete the rows of ``known`` that repeat an older row in everything, if they are many; how many they
+    were."""
+    (known,) = connection.execute("SELECT count(*) FROM known").fetchone() or (0,)
+    if known < _MANY:
+        return 0
+    connection.execute(_COPIES, {"last": last})
+    (count,) = connection.execute("SELECT count(*) FROM copies").fetchone() or (0,)
+    for statement in _DROP_COPIES if count else ():
+        connection.execute(statement)
+    return int(count)
+
+
+def find_doubled(connection: DuckDBPyConnection, last: int) -> bool:
+    """Make the table ``doubled`` of the keys that several rows have, some since row ``last``; whether there
+    are any."""
+    connection.execute(_DOUBLED, {"last": last})
+    return connection.execute("SELECT 1 FROM doubled LIMIT 1").fetchone() is not None
 
 
 def fold(
