@@ -116,7 +116,7 @@ def test_of_equal_lines_without_an_id_the_ledger_holds_as_many_as_the_file_with_
     desk.write("two.jsonl", call(), call())
     first = desk.ingest("two.jsonl")
     assert (first["rows_new"], first["cost"]) == (2, 2 * CALL_COST)
-    assert first.told("1 lines without an id are equal to an earlier line of their file")
+    assert first.told("1 line without an id is equal to an earlier line of the file")
     desk.write("three.jsonl", call(), call(), call(output_tokens=7), call())
     second = desk.ingest("three.jsonl")
     assert (second["rows_new"], second["rows_known"]) == (2, 2)

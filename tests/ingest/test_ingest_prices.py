@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from usage_files import BOOK, CALL_COST, MODEL, Desk, call
 
+from costctl.ingest import Given
 from costctl.pricing.book import PriceBook
 
 OWN_PRICES = """\
@@ -129,3 +130,16 @@ def test_the_books_in_use_are_written_down(desk: Desk) -> None:
     desk.ingest()
     ((books,),) = desk.rows("SELECT value FROM meta WHERE key = 'price_books'")
     assert all(identifier in books for identifier in BOOK.identifiers)
+
+
+def test_unpriced_calls_are_told_once_as_new_or_as_of_before(desk: Desk) -> None:
+    desk.write("log.jsonl", call(id="a", model="hal-9000"))
+    desk.ingest()
+    desk.append("log.jsonl", call(id="b", model="hal-9000") + "\n" + call(id="c", model="hal-9000") + "\n")
+    done = desk.ingest()
+    assert done["unpriced_calls"] == 2
+    assert done.told("2 calls have no price: `costctl prices check` says why")
+    assert done.told("1 call has no price yet, from earlier ingests of these files")
+    # With other flags they are new again, all of them.
+    again = desk.ingest(given=Given(team="search"))
+    assert (again["unpriced_calls"], again.told("no price yet")) == (3, [])

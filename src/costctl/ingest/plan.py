@@ -37,14 +37,15 @@ class File:
 
 @dataclass(slots=True)
 class Skipped:
-    """Files that give no calls, as (path, why). What ``failed`` was named by the user."""
+    """Files that give no calls, as (path, why). What ``failed`` was named by the user, or is a matter that the
+    user has to decide."""
 
     skipped: list[tuple[str, str]] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
 
-    def note(self, file: File, why: str) -> None:
+    def note(self, file: File, why: str, *, failed: bool = False) -> None:
         """Leave ``file`` out; once is enough."""
-        left = self.failed if file.named else self.skipped
+        left = self.failed if file.named or failed else self.skipped
         if (file.name, why) not in left:
             left.append((file.name, why))
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from costctl.ingest.commit import commit
 from costctl.ingest.prices import price_again, price_unpriced
+from costctl.ingest.tally import subject
 from costctl.ledger import Ledger
 from costctl.ledger.phases import phase
 from costctl.pricing.book import PriceBook
@@ -37,7 +38,8 @@ def reprice(ledger: Ledger, book: PriceBook, *, unpriced: bool = False, dry_run:
             ledger.checkpoint_if_due(connection)
     notes = ["dry run: the ledger is as it was"] if dry_run else []
     if left:
-        notes.append(f"{left:,} calls have no price: `costctl prices check` says why")
+        calls = subject(left, "call has", "calls have")
+        notes.append(f"{calls} no price: `costctl prices check` says why")
     return Outcome(
         "reprice",
         (

@@ -18,7 +18,7 @@ from costctl.ingest.discover import Discovery, claude_code_directories, discover
 from costctl.ingest.plan import File, Skipped
 from costctl.ingest.progress import Progress, watched
 from costctl.ingest.sources import Given
-from costctl.ingest.tally import Tally
+from costctl.ingest.tally import Tally, subject
 from costctl.ledger import Ledger
 from costctl.ledger.phases import phase
 from costctl.ledger.sources import Source, load
@@ -113,6 +113,7 @@ class _Run:
         self.tally = Tally()
         self.left_out = Skipped()
         self.has_written = False
+        self.others_wrote = False
         self.unpriced_before = 0
 
     @cached_property
@@ -126,9 +127,7 @@ class _Run:
         files = self._files(inputs, never)
         known, unpriced, needs_prices = self._known()
         found = plan.pending(files, known, self.full)
-        for source in found.unchanged:
-            self.tally.rejected_before += source.rejected
-        self.tally.unchanged = len(found.unchanged)
+        self._pass_over(found.unchanged)
         todo = [file for file, _, _ in found.todo]
         if self.progress and todo:
             self.progress.start(sum(file.status.st_size for file in todo))
@@ -139,13 +138,21 @@ class _Run:
             self._read_group(group, found.known, more_comes=group is not groups[-1])
         if needs_prices and not self.has_written:
             self._keep_moved_and_price([])
-        if unpriced and self.has_written:
-            with self.ledger.reading() as engine:
-                unpriced = _counts(engine)
-        before = (*found.unchanged, *(source for _, source, _ in found.todo if source))
-        self.unpriced_before = sum(unpriced.get(source.source_id, 0) for source in before)
+        if unpriced or self.others_wrote:
+            self.unpriced_before = max(self._unpriced_of(files) - self.tally.unpriced, 0)
         if self.progress and todo:
             self.progress.stop()
+
+    def _pass_over(self, unchanged: Sequence[Source]) -> None:
+        self.tally.unchanged += len(unchanged)
+        self.tally.rejected_before += sum(source.rejected for source in unchanged)
+
+    def _unpriced_of(self, files: Sequence[File]) -> int:
+        """How many calls of ``files`` have no price now."""
+        with self.ledger.reading() as engine:
+            known, unpriced = load(engine), _counts(engine)
+        ids = [known[file.name].source_id for file in files if file.name in known]
+        return sum(unpriced.get(source_id, 0) for source_id in ids)
 
     def _files(self, inputs: Sequence[Input], never: Collection[Path]) -> list[File]:
         files: dict[str, File] = {}
@@ -181,7 +188,10 @@ class _Run:
             now = load_sources(connection)
             if any(now.get(task.file.name) != task.known for task in tasks):
                 # Another process has been here since we looked.
-                tasks = self._tasks([task.file for task in tasks], now)
+                self.others_wrote = True
+                files = [task.file for task in tasks]
+                self._pass_over(plan.pending(files, now, self.full).unchanged)
+                tasks = self._tasks(files, now)
             tally, unreadable = batch.patiently(
                 connection, tasks, self.spill, lambda: self._add(connection, tasks)
             )
@@ -267,16 +277,17 @@ class _Run:
         if tally.rejected:
             yield "`costctl rejects` shows the rejected lines"
         if tally.rejected_before:
-            yield f"{tally.rejected_before:,} lines of these files were rejected when they were read before"
+            lines = subject(tally.rejected_before, "line was", "lines were")
+            yield f"{lines} rejected in earlier ingests of these files"
         if tally.equal_lines:
-            yield (
-                f"{tally.equal_lines:,} lines without an id are equal to an earlier line of their file; "
-                "each is counted as a call of its own"
-            )
+            lines = subject(tally.equal_lines, "line without an id is", "lines without an id are")
+            yield f"{lines} equal to an earlier line of the file; each is counted as a call of its own"
         if tally.unpriced:
-            yield f"{tally.unpriced:,} calls have no price: `costctl prices check` says why"
+            calls = subject(tally.unpriced, "call has", "calls have")
+            yield f"{calls} no price: `costctl prices check` says why"
         if self.unpriced_before:
-            yield f"{self.unpriced_before:,} calls of these files that were known have no price yet"
+            calls = subject(self.unpriced_before, "call has", "calls have")
+            yield f"{calls} no price yet, from earlier ingests of these files"
 
 
 @contextmanager

@@ -40,3 +40,8 @@ class Tally:
         self.rejected += other.rejected
         self.first_us = min((us for us in (self.first_us, other.first_us) if us is not None), default=None)
         self.last_us = max((us for us in (self.last_us, other.last_us) if us is not None), default=None)
+
+
+def subject(count: int, one: str, many: str) -> str:
+    """``1 call has``, ``2,000 calls have``: how a note begins."""
+    return f"{count:,} {one if count == 1 else many}"

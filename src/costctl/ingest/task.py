@@ -58,7 +58,12 @@ def task_of(file: File, known: Source | None, state: Change, out: Skipped) -> Ta
     elif known is not None and state == "grown" and known.format in FORMATS:
         found = FORMATS[known.format]
     else:
-        found, sampled = _recognised(file.path, packing, sampled, head)
+        try:
+            found, sampled = _recognised(file.path, packing, sampled, head)
+        except AmbiguousFile as error:
+            # Calls may be in it: that it was only found, not named, makes it no trifle.
+            out.note(file, f"two formats claim it: {error}; choose one with --as NAME", failed=True)
+            return None
     if isinstance(found, str):
         out.note(file, found)
         return None
@@ -77,15 +82,12 @@ def _as_told(format: Format, sampled: Sample) -> tuple[Format | str, Sample]:
 def _recognised(
     path: Path, packing: lines.Packing, sampled: Sample, head: bytes
 ) -> tuple[Format | str, Sample]:
-    """The format that claims a file, or why none does."""
-    try:
+    """The format that claims a file, or why none does. Raises :class:`AmbiguousFile`."""
+    claim = recognise(sampled)
+    if claim is None and len(head) >= SAMPLE_BYTES:
+        # Perhaps its first lines are of no use, and so long that nothing else was seen.
+        sampled = lines.sample_of_short_lines(path, packing)
         claim = recognise(sampled)
-        if claim is None and len(head) >= SAMPLE_BYTES:
-            # Perhaps its first lines are of no use, and so long that nothing else was seen.
-            sampled = lines.sample_of_short_lines(path, packing)
-            claim = recognise(sampled)
-    except AmbiguousFile as error:
-        return f"two formats claim it: {error}; choose one with --as NAME", sampled
     if claim is None:
         return "of no format that costctl knows; `costctl formats` lists them", sampled
     return claim[0], sampled
