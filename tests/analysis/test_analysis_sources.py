@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from costctl.analysis import rejects, sources, unpriced
-from costctl.ledger import Ledger
+from costctl.ledger import Ledger, LedgerError
 from costctl.ledger.sources import edges
 from costctl.render import warnings
 from costctl.report import Unpriced
@@ -168,8 +168,11 @@ def test_rejects_of_the_newest_source_come_first(rejecting: Ledger) -> None:
 
 def test_rejects_of_some_sources(rejecting: Ledger) -> None:
     assert [row[1] for row in rejects(rejecting, sources=["/old"]).rows] == [2, 9]
+    assert warnings(rejects(rejecting, sources=["/old"])) == ["2 lines were rejected and not counted"]
     assert len(rejects(rejecting, sources=["/old", "/new"]).rows) == 5
-    assert rejects(rejecting, sources=["/old' OR 1=1 --"]).rows == []
+    for other in ("/older", "/old' OR 1=1 --"):
+        with pytest.raises(LedgerError, match="is not in the ledger"):
+            rejects(rejecting, sources=[other])
 
 
 def test_many_reasons_are_not_all_named(ledger_of: Make) -> None:

@@ -144,6 +144,9 @@ def test_rejects_name_file_line_and_reason(costctl: Costctl, usage: Path) -> Non
     costctl("ingest", usage, "--full", "--keep-rejects")
     (row,) = costctl("rejects", "--format", "json").json["rows"]
     assert row["raw"] == "{broken"
+    unknown = costctl("rejects", "nowhere.jsonl")
+    assert (unknown.code, unknown.out) == (1, "")
+    assert "nowhere.jsonl is not in the ledger" in unknown.err
 
 
 def test_a_named_file_that_is_no_usage_is_an_error_after_the_others_are_in(

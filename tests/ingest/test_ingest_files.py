@@ -292,7 +292,7 @@ class Overtaken:
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
 
-    def start(self, total_bytes: int) -> None:
+    def start(self, total_bytes: int) -> None:  # noqa: ARG002
         self.desk.ingest()
 
     def advance(self, bytes: int, rows: int) -> None: ...

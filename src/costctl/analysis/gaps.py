@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from costctl.analysis.provenance import stamped
+from costctl.ledger.sources import load, named
 from costctl.records import PRICED_TOKENS
 from costctl.report import Column, Report, Unpriced
 
@@ -18,15 +19,17 @@ _REASONS_NAMED = 10
 
 
 def rejects(ledger: Ledger, *, sources: Iterable[str] = ()) -> Report:
-    """The rejected lines with their reasons; of the files ``sources`` (paths as :func:`sources` has them), or
-    of all. Those of the last ingested file come first, in the order of their lines.
+    """The rejected lines with their reasons; of the files ``sources``, as people name them, or of all. Those
+    of the last ingested file come first, in the order of their lines.
 
     ``raw`` is the line itself, where the ingest was told to keep it. The notes count them by reason. Raises
-    :class:`costctl.ledger.LedgerError`.
+    :class:`costctl.ledger.LedgerError`, also for a file that is not in the ledger.
     """
-    paths = list(sources)
-    among = f"s.path IN ({', '.join('?' * len(paths))})" if paths else "true"
+    names = list(sources)
     with ledger.reading() as engine:
+        known = load(engine) if names else {}
+        paths = [named(name, known).path for name in names]
+        among = f"s.path IN ({', '.join('?' * len(paths))})" if paths else "true"
         # S608: only a number of question marks is put in.
         rows = engine.rows(
             "SELECT s.path, r.line, r.reason, r.raw FROM rejects AS r "  # noqa: S608
@@ -41,7 +44,7 @@ def rejects(ledger: Ledger, *, sources: Iterable[str] = ()) -> Report:
             Column("raw", "text", wide=not any(row[3] for row in rows)),
         )
         report = Report("rejects", "Rejected lines", columns, rows, notes=_by_reason(rows))
-        return stamped(report, engine, books=False)
+        return replace(stamped(report, engine, books=False), rejected_lines=len(rows))
 
 
 def _by_reason(rows: list[tuple[str, int, str, str | None]]) -> tuple[str, ...]:

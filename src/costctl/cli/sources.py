@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -44,7 +42,7 @@ def rejects(session: Session, files: Files = None) -> None:
     """
     from costctl import analysis
 
-    session.show(analysis.rejects(session.ledger, sources=[source_name(file) for file in files or ()]))
+    session.show(analysis.rejects(session.ledger, sources=files or ()))
 
 
 @command(
@@ -67,9 +65,3 @@ def forget(session: Session, sources: Forgotten, keep_rejects: KeepRejects = Fal
     from costctl import ingest
 
     session.show(ingest.forget(session.ledger, sources, book=session.book, keep_rejects=keep_rejects))
-
-
-def source_name(file: str) -> str:
-    """The name that the ledger has for ``file``: its real path; that of a stream is as it is listed."""
-    path = Path(file).expanduser()
-    return os.path.realpath(path) if os.path.lexists(path) else file

@@ -11,14 +11,19 @@ from costctl.ingest.insert import content_hash, has_no_id, key_of_content, rank,
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+# The new rows stand in a table of their own, so that the engine sees which side of the join is small.
+_NEW = """
+CREATE OR REPLACE TEMP TABLE new AS
+SELECT rowid AS place, call_key, source_id FROM stored_calls WHERE rowid > $last AND grain <> 'reject'
+"""
+
 _KNOWN = """
 CREATE OR REPLACE TEMP TABLE known AS
 SELECT new.place, new.call_key, new.source_id
-FROM (
-    SELECT rowid AS place, call_key, source_id FROM stored_calls WHERE rowid > $last AND grain <> 'reject'
-) AS new
-SEMI JOIN (SELECT call_key FROM stored_calls WHERE rowid <= $last) AS old USING (call_key)
+FROM new SEMI JOIN (SELECT call_key FROM stored_calls WHERE rowid <= $last) AS old USING (call_key)
 """
+
+_NONE_KNOWN = "CREATE OR REPLACE TEMP TABLE known (place BIGINT, call_key UUID, source_id INTEGER)"
 
 _DOUBLED = """
 CREATE OR REPLACE TEMP TABLE doubled AS
@@ -162,7 +167,12 @@ class Folding:
 
 def find_known(connection: DuckDBPyConnection, last: int) -> None:
     """Make the table ``known`` of the rows since row ``last`` whose key an older row has."""
+    if last < 0:
+        connection.execute(_NONE_KNOWN)
+        return
+    connection.execute(_NEW, {"last": last})
     connection.execute(_KNOWN, {"last": last})
+    connection.execute("DROP TABLE new")
 
 
 def known_without_id(connection: DuckDBPyConnection, tails: list[int]) -> list[int]:

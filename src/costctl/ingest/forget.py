@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +16,7 @@ from costctl.ingest.task import Task
 from costctl.ledger import Ledger
 from costctl.ledger.errors import LedgerError
 from costctl.ledger.phases import phase
-from costctl.ledger.sources import Source
+from costctl.ledger.sources import Source, named
 from costctl.pricing.book import PriceBook
 from costctl.report import Column, Outcome
 
@@ -93,16 +91,7 @@ def forget(ledger: Ledger, names: Sequence[str], *, book: PriceBook, keep_reject
 
 
 def _parts(names: Sequence[str], sources: dict[str, Source]) -> _Parts:
-    forgotten: dict[str, Source] = {}
-    for name in names:
-        path = name if name in sources else os.path.realpath(Path(name).expanduser())
-        if path not in sources:
-            near = difflib.get_close_matches(path, sources, n=1)
-            raise LedgerError(
-                f"{name} is not in the ledger",
-                hint=f"did you mean {near[0]}?" if near else "`costctl sources` lists what is",
-            )
-        forgotten[path] = sources[path]
+    forgotten = {source.path: source for source in (named(name, sources) for name in names)}
     others = [
         source
         for path, source in sources.items()

@@ -37,8 +37,8 @@ class File:
 
 @dataclass(slots=True)
 class Skipped:
-    """Files that give no calls, as (path, why). What ``failed`` was named by the user, or is a matter that the
-    user has to decide."""
+    """Files that give no calls, as (path, why). What ``failed`` was named by the user, or is theirs to
+    decide."""
 
     skipped: list[tuple[str, str]] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)

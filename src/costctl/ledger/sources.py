@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+from costctl.ledger.errors import LedgerError
 
 if TYPE_CHECKING:
     from costctl.ledger.engine import Engine
@@ -56,6 +61,19 @@ _COLUMNS = """source_id, path, format, given, size, mtime_ns, device, inode, rea
 def load(engine: Engine) -> dict[str, Source]:
     """Every source by its path."""
     return {row[1]: Source(*row) for row in engine.rows(f"SELECT {_COLUMNS} FROM sources")}  # noqa: S608
+
+
+def named(name: str, sources: Mapping[str, Source]) -> Source:
+    """The source that people call ``name``: its path as it is listed, or any path of the same file. Raises
+    :class:`LedgerError` where there is none."""
+    path = name if name in sources else os.path.realpath(Path(name).expanduser())
+    if path in sources:
+        return sources[path]
+    near = difflib.get_close_matches(path, sources, n=1)
+    raise LedgerError(
+        f"{name} is not in the ledger",
+        hint=f"did you mean {near[0]}?" if near else "`costctl sources` lists what is",
+    )
 
 
 def compared(path: Path, known: Source) -> Literal["unchanged", "grown", "changed"]:
