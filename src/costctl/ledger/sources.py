@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -69,6 +68,8 @@ def named(name: str, sources: Mapping[str, Source]) -> Source:
     path = name if name in sources else os.path.realpath(Path(name).expanduser())
     if path in sources:
         return sources[path]
+    import difflib
+
     near = difflib.get_close_matches(path, sources, n=1)
     raise LedgerError(
         f"{name} is not in the ledger",
