@@ -25,7 +25,8 @@ def width_of(stream: TextIO) -> int:
         return max(int(columns), _NARROWEST)
     if stream.isatty():
         with suppress(OSError, ValueError):
-            return max(os.get_terminal_size(stream.fileno()).columns, _NARROWEST)
+            # A terminal that nobody has told its size says 0.
+            return max(os.get_terminal_size(stream.fileno()).columns or DEFAULT_WIDTH, _NARROWEST)
     return DEFAULT_WIDTH
 
 

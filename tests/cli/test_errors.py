@@ -209,4 +209,6 @@ def test_out_replaces_only_by_force(costctl: Costctl) -> None:
 
 def test_out_refuses_before_the_work(costctl: Costctl) -> None:
     """The ledger is not there either, but what is wrong with --out is told first."""
-    assert "no known ending" in costctl("report", "--out", "report.xlsx").err
+    run = costctl("report", "--out", "report.xlsx")
+    assert run.code == 2
+    assert "no known ending" in run.err

@@ -85,6 +85,9 @@ def test_width_of_a_terminal() -> None:
         fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 133, 0, 0))
         with open(follower, "w", closefd=False) as stream:
             assert width_of(stream) == 133
+            # As the terminals of some containers and build machines do.
+            fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 0, 0, 0, 0))
+            assert width_of(stream) == 100
     finally:
         os.close(leader)
         os.close(follower)
@@ -221,6 +224,13 @@ def test_directories_pipes_and_missing_places_are_refused(tmp_path: Path) -> Non
     for name in ("dir.json", "link.json", "pipe.json", "missing/a.json"):
         with pytest.raises(OutputError):
             write(REPORT, tmp_path / name, force=True)
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a directory that root cannot write to")
+def test_where_nothing_can_be_written_the_error_names_the_users_file() -> None:
+    with pytest.raises(OSError) as refusal:  # noqa: PT011
+        write(REPORT, "/proc/report.csv")
+    assert refusal.value.filename == "/proc/report.csv"
 
 
 def test_the_ledger_and_inputs_are_refused_by_any_name(tmp_path: Path) -> None:

@@ -109,7 +109,8 @@ def explain(error: BaseException) -> list[Failure] | None:
                 )
             ]
         case OutputError():
-            return [Failure("output", str(error), FAILED, error.hint, str(error.path))]
+            exit = WRONG_USAGE if error.is_usage else FAILED
+            return [Failure("output", str(error), exit, error.hint, str(error.path))]
         case RuntimeError() if str(error) == "Query interrupted":  # DuckDB's word for Ctrl-C in a query
             return [Failure("interrupted", "interrupted", INTERRUPTED)]
         case OSError():

@@ -21,12 +21,14 @@ ENDINGS: tuple[str, ...] = (".json", ".csv", ".md", ".parquet", ".txt")
 
 
 class OutputError(Exception):
-    """A file that cannot be written as asked, before anything was. ``hint`` says what can be done."""
+    """A file that cannot be written as asked, before anything was. ``hint`` says what can be done;
+    ``is_usage``: no file of that name ever could be."""
 
-    def __init__(self, message: str, path: Path, hint: str = "") -> None:
+    def __init__(self, message: str, path: Path, hint: str = "", *, is_usage: bool = False) -> None:
         super().__init__(message)
         self.path = path
         self.hint = hint
+        self.is_usage = is_usage
 
 
 def write(
@@ -48,7 +50,11 @@ def write(
     check(target, force=force, refuse=refuse)
     temporary = target.with_name(f".costctl-{os.urandom(8).hex()}.tmp")
     # Mode 0666 less the umask, as of any file that a user makes; O_EXCL follows no link.
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        error.filename = str(target)  # the name that people know
+        raise
     try:
         with os.fdopen(descriptor, "wb") as stream:
             _write(report, stream, target.suffix.lower())
@@ -70,7 +76,8 @@ def check(path: Path, *, force: bool = False, refuse: Collection[Path] = ()) -> 
     long.
     """
     if path.suffix.lower() not in ENDINGS:
-        raise OutputError(f"{path}: no known ending", path, f"use one of {', '.join(ENDINGS)}")
+        hint = f"use one of {', '.join(ENDINGS)}"
+        raise OutputError(f"{path}: no known ending", path, hint, is_usage=True)
     if path.is_dir():
         raise OutputError(f"{path} is a directory", path, "name a file in it")
     if not path.parent.is_dir():
