@@ -82,13 +82,7 @@ def _names_at_the_beginning(
     given: Given,
     spill: Path,
 ) -> list[CallNames]:
-    """The models at the beginnings of the files, or that their beginnings had before: nearly always all of
-    them. What is left is priced after."""
-    if all(reading.start for _, reading in readings):
-        known = (
-            "SELECT DISTINCT provider, model FROM stored_calls WHERE source_id IN (SELECT unnest($sources))"
-        )
-        return connection.execute(known, {"sources": [source_id for source_id, _ in readings]}).fetchall()
+    """The models at the beginnings of the files: nearly always all of them. What is left is priced after."""
     parquet = readings[0][1].shape == "parquet"
     first = readings[0][1] if parquet else beginnings((reading for _, reading in readings), spill)
     relation = judged(format, [(0, first)], given)

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 _MOST_BYTES = LONGEST_LINE // 2 + 4096
 """DuckDB's reader has buffers of twice that, and takes a line that fills one."""
 
-_USUAL_BYTES = 2**24
-"""Of most files no line is longer. Smaller buffers are faster; this is also DuckDB's default."""
+_LEAST_BYTES, _USUAL_BYTES = 2**20, 2**24
+"""How long lines are thought to be, at most, until one is longer. Buffers are twice as large: small ones are
+faster, and give each thread a part of a small file. The greater is DuckDB's default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +58,13 @@ def judged(
         source = "CAST($sources AS INTEGER[])[CAST(file_index AS BIGINT) + 1]"
         columns = ", ".join(f'"{name}"' for name in format.raw)
         types = ", ".join(f"'{name}': '{kind}'" for name, kind in format.raw.items())
+        most = _usual_bytes(readings)
         goes_on = numbered or any(reading.goes_on for _, reading in readings)
         reader = (
             f"read_json($files, format = 'newline_delimited', ignore_errors = {goes_on}, "
             # By its bytes, not its name; and a directory "team=search" is a directory.
             f"compression = '{readings[0][1].packing}', hive_partitioning = FALSE, "
-            f"maximum_object_size = {_MOST_BYTES if goes_on else _USUAL_BYTES}, columns = {{{types}}})"
+            f"maximum_object_size = {_MOST_BYTES if goes_on else most}, columns = {{{types}}})"
         )
     parameters: dict[str, Any] = {
         "files": [_literal(reading.path) for _, reading in readings],
@@ -77,6 +79,11 @@ def judged(
 {format.select()}"""
     filled = _filled(given, parameters)
     return Relation(f"SELECT * {filled} FROM (\n{sql}\n)" if filled else sql, parameters)
+
+
+def _usual_bytes(readings: Sequence[tuple[int, Reading]]) -> int:
+    size = sum(reading.read_to - reading.start for _, reading in readings)
+    return min(max(size // 16, _LEAST_BYTES), _USUAL_BYTES)
 
 
 def _filled(given: Given, parameters: dict[str, Any]) -> str:
