@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from costctl.config import SettingError, Settings, SourceEntry, load
 from costctl.documents import DocumentError
+from costctl.formats import FORMATS
 
 
 @pytest.fixture(autouse=True)
@@ -296,3 +298,22 @@ sources:
             assume_tz="Europe/Berlin",
         ),
     )
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ("as: opnai", "sources[1].as must be one of costctl, claude-code"),
+        ("assume_tz: Europe/Berln", "unknown time zone 'Europe/Berln'"),
+    ],
+)
+def test_a_fault_in_a_source_has_its_line(here: Path, said: str, message: str) -> None:
+    write(here, f"sources:\n  - logs\n  - path: exports\n    {said}\n")
+    with pytest.raises(DocumentError, match=re.escape(message)) as caught:
+        load({}, here)
+    assert caught.value.line == 4
+
+
+def test_every_format_can_be_named_in_a_source(here: Path) -> None:
+    write(here, "sources:\n" + "".join(f"  - {{path: logs, as: {name}}}\n" for name in FORMATS))
+    assert [source.format for source in load({}, here).sources] == list(FORMATS)

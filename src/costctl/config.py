@@ -159,7 +159,7 @@ def load(
         wait=_wait(wait, variable("WAIT"), said),
         quiet=_quiet(quiet, variable("QUIET"), said),
         currency=_currency(currency, variable("CURRENCY"), said),
-        sources=tuple(_source(entry, base) for entry in said.get("sources", ())),
+        sources=tuple(_source(document, number, base) for number in range(len(said.get("sources", ())))),
         file=found.path if found else None,
     )
 
@@ -228,9 +228,18 @@ def _currency(flag: str | None, variable: str | None, said: Mapping[str, Any]) -
     return code
 
 
-def _source(entry: str | Mapping[str, Any], base: Path) -> SourceEntry:
+def _source(document: Document | None, number: int, base: Path) -> SourceEntry:
+    assert document is not None
+    entry: str | Mapping[str, Any] = document.data["sources"][number]
     if isinstance(entry, str):
         entry = {"path": entry}
+    if "assume_tz" in entry:
+        from costctl.periods import PeriodError, zone
+
+        try:
+            zone(entry["assume_tz"])
+        except PeriodError as error:
+            raise document.error(("sources", number, "assume_tz"), str(error), error.hint) from None
     path = entry.get("path", "")
     return SourceEntry(
         path=str(base / Path(path).expanduser()) if path else "",

@@ -218,6 +218,15 @@ def test_the_sources_of_the_settings(costctl: Costctl) -> None:
     assert "stand in costctl.yaml" in refused.err
 
 
+@pytest.mark.usefixtures("usage")
+def test_without_transcripts_the_other_sources_are_read(costctl: Costctl) -> None:
+    (costctl.cwd / "costctl.yaml").write_text("sources:\n  - claude_code: true\n  - usage.jsonl\n")
+    run = costctl("ingest", "--format", "json")
+    assert (run.code, run.json["rows_new"]) == (1, 2)
+    place = costctl.home / ".claude" / "projects"
+    assert f"not read: {place}: no such file or directory" in run.json["notes"]
+
+
 def test_forget_takes_a_file_out(costctl: Costctl, usage: Path) -> None:
     other = costctl.cwd / "other.jsonl"
     other.write_text(line(id="a") + line(id="c"))

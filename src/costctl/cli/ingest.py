@@ -184,7 +184,7 @@ def ingest(
     )
     inputs = [room.Input(path, given) for path in paths or ()]
     if claude_code:
-        inputs += _claude_code(given)
+        inputs += _claude_code(given, alone=not inputs)
     if not inputs:
         inputs = _configured(session.settings.sources, given)
     bar = Bar(session.settings.quiet)
@@ -209,18 +209,20 @@ def ingest(
         raise typer.Exit(4)
 
 
-def _claude_code(given: Given) -> list[Input]:
+def _claude_code(given: Given, alone: bool) -> list[Input]:
+    """Claude Code's transcripts. Where there are none: an error if they are all that is wanted, else the
+    places where they would be, which cannot be read, as is told when all others are in."""
     from costctl.ingest import Input
-    from costctl.ingest.discover import claude_code_directories
+    from costctl.ingest.discover import claude_code_directories, claude_code_places
 
-    found = claude_code_directories(dict(os.environ))
-    if not found:
+    found = claude_code_directories(os.environ)
+    if not found and alone:
         raise CommandError(
             "Claude Code keeps no transcripts on this machine",
             "they would be in ~/.claude/projects, ~/.config/claude/projects or where CLAUDE_CONFIG_DIR says",
             "not_found",
         )
-    return [Input(path, given) for path in found]
+    return [Input(path, given) for path in found or claude_code_places(os.environ)]
 
 
 def _configured(sources: tuple[SourceEntry, ...], given: Given) -> list[Input]:
@@ -251,7 +253,7 @@ def _configured(sources: tuple[SourceEntry, ...], given: Given) -> list[Input]:
         if source.path:
             inputs.append(Input(source.path, own))
         if source.claude_code:
-            inputs += _claude_code(own)
+            inputs += _claude_code(own, alone=len(sources) == 1 and not source.path)
     return inputs
 
 

@@ -7,7 +7,7 @@ import glob
 import os
 import re
 import stat
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -130,8 +130,8 @@ def is_data(name: str) -> bool:
     return not name.startswith(".") and base.endswith(DATA_ENDINGS)
 
 
-def claude_code_directories(environment: dict[str, str]) -> list[str]:
-    """Where Claude Code keeps transcripts on this machine: every place that exists.
+def claude_code_places(environment: Mapping[str, str]) -> list[str]:
+    """Where Claude Code may keep transcripts on this machine.
 
     ``CLAUDE_CONFIG_DIR`` (a comma-separated list) takes the place of both defaults.
     """
@@ -141,5 +141,9 @@ def claude_code_directories(environment: dict[str, str]) -> list[str]:
     else:
         configuration = environment.get("XDG_CONFIG_HOME") or "~/.config"
         roots = [f"{configuration}/claude", "~/.claude"]
-    projects = [os.path.expanduser(os.path.join(root, "projects")) for root in roots]
-    return [path for path in projects if os.path.isdir(path)]
+    return [os.path.expanduser(os.path.join(root, "projects")) for root in roots]
+
+
+def claude_code_directories(environment: Mapping[str, str]) -> list[str]:
+    """Where Claude Code keeps transcripts on this machine: every place that exists."""
+    return [path for path in claude_code_places(environment) if os.path.isdir(path)]
