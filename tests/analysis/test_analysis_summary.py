@@ -216,6 +216,13 @@ def test_a_tag_of_any_name_groups(ledger_of: Make, name: str) -> None:
     assert summary(ledger, [f"tag:{name}"], period=ALWAYS, sort=f"tag:{name}").rows[0][0] == "prod"
 
 
+def test_a_backslash_takes_a_comma_of_a_tags_name_literally(ledger_of: Make) -> None:
+    ledger = ledger_of({"model": "opus", "tags": {"a,b": "1", "c\\": "2"}})
+    report = summary(ledger, r"tag:a\,b, model,tag:c\\", period=ALWAYS, columns=["requests"])
+    assert [column.name for column in report.columns] == ["tag:a,b", "model", "tag:c\\", "requests"]
+    assert report.rows == [("1", "opus", "2", 1)]
+
+
 def test_a_combination_has_a_row_for_each_pair_that_has_calls(ledger_of: Make) -> None:
     ledger = ledger_of(
         {"team": "a", "model": "x", "cost_pico": 1},

@@ -143,3 +143,16 @@ def test_unpriced_calls_are_told_once_as_new_or_as_of_before(desk: Desk) -> None
     # With other flags they are new again, all of them.
     again = desk.ingest(given=Given(team="search"))
     assert (again["unpriced_calls"], again.told("no price yet")) == (3, [])
+
+
+def test_what_keeps_a_call_from_being_priced_is_told(desk: Desk) -> None:
+    # 10^12 tokens at 15 USD a million are 15 million USD; 2^63 pico-dollars are 9.2 million.
+    desk.write(
+        "log.jsonl", call(output_tokens=10**12), call(other_units={"moons": 1}), call(model="hal-9000")
+    )
+    assert desk.ingest()["unpriced_calls"] == 3
+    assert desk.rows("SELECT model, unpriced_reason FROM calls ORDER BY ALL") == [
+        (MODEL, "a cost above 9,223,372 USD"),
+        (MODEL, "no price for moons"),
+        ("hal-9000", "no price for model hal-9000"),
+    ]

@@ -5,6 +5,7 @@ Names come from a fixed list, so nothing that a user types becomes SQL; names of
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +23,9 @@ TIMES: tuple[Unit, ...] = ("hour", "day", "week", "month")
 
 NAMES: tuple[str, ...] = (*filters.COLUMNS, *TIMES)
 """Every dimension, besides ``tag:NAME``."""
+
+_BETWEEN_COMMAS = re.compile(r"(?:^|,)((?:[^,\\]|\\.|\\$)*)", re.DOTALL)
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
 Value = str | int | None
 """Of a dimension in SQL: a label, the number of a unit of time, or unknown."""
@@ -77,11 +81,16 @@ def dimension(name: str) -> Dimension:
 
 
 def dimensions(by: str | Iterable[str]) -> tuple[Dimension, ...]:
-    """The dimensions called ``by``; a text has them between commas. Raises :class:`QuestionError`."""
-    names = [name.strip() for name in by.split(",")] if isinstance(by, str) else list(by)
+    """The dimensions called ``by``; a text has them between commas, and a backslash takes the next character
+    literally. Raises :class:`QuestionError`."""
+    names = _names(by) if isinstance(by, str) else list(by)
     if twice := [name for number, name in enumerate(names) if name in names[:number]]:
         raise QuestionError(f"dimension {twice[0]!r} is asked for twice")
     return tuple(map(dimension, names))
+
+
+def _names(text: str) -> list[str]:
+    return [_ESCAPE.sub(r"\1", name.strip()) for name in _BETWEEN_COMMAS.findall(text)]
 
 
 def title(what: str, by: Sequence[Dimension]) -> str:

@@ -69,10 +69,9 @@ def unpriced(ledger: Ledger) -> Report:
             f"sum({tokens}) FROM calls WHERE cost_pico IS NULL GROUP BY ALL"
         )
         rows = [
-            (provider, model, reason.strip() if reason else None, int(calls), int(used))
-            for provider, model, reason, calls, used in found
+            (provider, model, reason, int(calls), int(used)) for provider, model, reason, calls, used in found
         ]
-        rows.sort(key=lambda row: (-row[4], row[1], row[0] or "", row[2] or ""))
+        rows.sort(key=lambda row: (-row[4], row[1], row[0] or "", row[2]))
         columns = (
             Column("provider", "text"),
             Column("model", "text"),

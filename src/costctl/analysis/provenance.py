@@ -50,8 +50,7 @@ def span(period: Period) -> Span:
 
 
 def unpriced_of(calls: Calls, sums: Sums) -> Unpriced:
-    """Those of ``calls`` that have no price. Of a model that lacks the price of some unit only, that unit is
-    named too."""
+    """Those of ``calls`` that have no price. Where a model has one, the reason is named too."""
     if not sums.unpriced_rows:
         return Unpriced()
     _, condition, parameters = calls.selection(())
@@ -60,9 +59,8 @@ def unpriced_of(calls: Calls, sums: Sums) -> Unpriced:
         f"WHERE {condition} AND cost_pico IS NULL",
         parameters,
     )
-    names = {model if whole else f"{model} ({_units(reason)})" for model, whole, reason in rows}
+    names = {
+        model if whole else f"{model} ({reason.removeprefix('no price for ')})"
+        for model, whole, reason in rows
+    }
     return Unpriced(sums.unpriced_calls, sums.unpriced_tokens, tuple(sorted(names)))
-
-
-def _units(reason: str | None) -> str:
-    return (reason or "").removeprefix("no price for").strip() or "unknown"

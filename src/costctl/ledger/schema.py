@@ -89,6 +89,9 @@ _UNPRICED_OTHER_UNITS = """coalesce(' ' || array_to_string(list_filter(
             lambda unit: stored_calls.other_units[unit] > 0 AND p.other_units_pico[unit] IS NULL
         ), ' '), '')"""
 
+_BEYOND = f"a cost above {(2**63 - 1) // 10**12:,} USD"
+"""What no BIGINT of pico-dollars holds."""
+
 _PRICES = "SELECT map_from_entries(list((price_id, prices))) FROM prices"
 """A look-up, not a join: a question that does not ask why calls are unpriced pays nothing for it."""
 
@@ -119,9 +122,9 @@ SELECT
         WHEN price_id IS NULL THEN 'no price for model ' || coalesce(provider || '/', '') || model
             || CASE WHEN coalesce(mode, 'standard') = 'standard' THEN '' ELSE ' in mode ' || mode END
             || coalesce(' in region ' || region, '')
-        ELSE 'no price for' || list_transform(
+        ELSE coalesce('no price for ' || nullif(trim(list_transform(
             [({_PRICES})[price_id]], lambda p: {_UNPRICED_UNITS} || {_UNPRICED_OTHER_UNITS}
-        )[1]
+        )[1]), ''), '{_BEYOND}')
     END AS unpriced_reason,
     source_id
 FROM stored_calls"""  # noqa: S608 - constants
