@@ -111,14 +111,11 @@ HEAVY = {"duckdb", "pyarrow", "yaml", "pydantic", "platformdirs", "rich.console"
 
 
 def imported(*arguments: str) -> set[str]:
-    """The modules that a run of the program has loaded at its end."""
-    code = (
-        "import sys\nfrom costctl.cli import main\n"
-        "try:\n    main(sys.argv[1:])\n"
-        "except SystemExit:\n    print(*sorted(sys.modules), file=sys.stderr)"
-    )
-    run = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=60)
-    return set(run.stderr.split())
+    """The modules that a run of the program loads."""
+    program = [sys.executable, "-X", "importtime", "-c", "from costctl.cli import main; main()", *arguments]
+    run = subprocess.run(program, capture_output=True, text=True, timeout=60)
+    lines = [line for line in run.stderr.splitlines() if line.startswith("import time:")]
+    return {line.rpartition("|")[2].strip() for line in lines}
 
 
 def test_help_loads_nothing_that_it_does_not_use() -> None:
