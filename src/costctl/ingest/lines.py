@@ -148,9 +148,10 @@ def sample_of_short_lines(path: Path, packing: Packing) -> Sample:
 def last_whole_line(path: Path, size: int) -> int:
     """Bytes up to which a plain file holds whole lines: all, if its last line is whole JSON by itself."""
     with open(path, "rb") as file:
-        end, rest = size, b""
+        end, rest, step = size, b"", _SMALL_CHUNK
         while end > 0:
-            start = max(0, end - _CHUNK)
+            start = max(0, end - step)
+            step *= 2  # a last line is short, or all of the file
             file.seek(start)
             chunk = file.read(end - start)
             at = chunk.rfind(b"\n")
