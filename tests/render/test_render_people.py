@@ -148,13 +148,22 @@ def test_many_columns_degrade() -> None:
     assert re.search(r"\d+ columns are left out for want of room \(team-.*, …\); --format csv has all", said)
     kept = re.findall(r"team-\d+", written.split("─")[0])
     assert kept[0] == "team-0"
-    assert f"{61 - len(kept)} columns are" in said
+    assert f"{60 - len(kept)} columns are" in said  # the total stays
 
 
 def test_five_thousand_columns_are_laid_out_at_once() -> None:
     columns = tuple(Column(f"c{number}", "count") for number in range(5000))
     written = shown(Report("report", "", columns, [tuple(range(5000))] * 50))
     assert "columns are left out" in written
+
+
+def test_a_pivot_that_is_too_wide_keeps_its_total() -> None:
+    models = [Column(f"model=m{number}", "count", title=f"model-{number:05}") for number in range(20)]
+    report = Report("report", "x", (Column("day", "time"), *models, Column("total", "count")), [])
+    report.rows.append(("2024-10-01", *range(20), 190))
+    _, _, titles, _, row, *_ = shown(report, width=60).splitlines()
+    assert titles.split() == ["day", "model-00000", "model-00001", "model-00002", "total"]
+    assert row.split() == ["2024-10-01", "0", "1", "2", "190"]  # and the day is whole
 
 
 def test_a_number_is_whole_or_hidden() -> None:

@@ -64,9 +64,13 @@ class _Candidate:
     def is_text(self) -> bool:
         return self.column.kind in TEXT_KINDS
 
+    def yields(self, label: int) -> bool:
+        """Whether it can be shortened to ``label``: numbers never, times only to the last resort, 1."""
+        return self.column.kind == "text" or (self.is_text and label <= 1)
+
     def least(self, label: int) -> int:
-        """The narrowest it may become: labels can be shortened, numbers never."""
-        return min(self.width, max(label, 1)) if self.is_text else self.width
+        """The narrowest it may become."""
+        return min(self.width, max(label, 1)) if self.yields(label) else self.width
 
 
 def lay_out(report: Report, width: int) -> Layout:
@@ -74,8 +78,8 @@ def lay_out(report: Report, width: int) -> Layout:
     columns.
 
     In turn: tokens are written as 1.2M, labels shortened below what a model's name takes, columns left out
-    from the right, but never the first one nor, while it fits, the first money. Bars, then ``wide`` columns,
-    take what room remains.
+    from the right, but never the first one nor, while it fits, the main one: a pivot's total, else the first
+    money. Bars, then ``wide`` columns, take what room remains.
     """
     shown = [index for index, column in enumerate(report.columns) if not column.wide]
     if not shown:
@@ -93,14 +97,15 @@ def lay_out(report: Report, width: int) -> Layout:
 
 def _those_that_fit(report: Report, shown: Sequence[int], width: int) -> list[_Candidate]:
     first = shown[0]
-    money = next((index for index in shown[1:] if report.columns[index].kind == "money"), None)
+    main = [index for index in shown[1:] if report.columns[index].name == "total"]
+    main += [index for index in shown[1:] if report.columns[index].kind == "money"]
     kept = [_candidate(report, first, compact=True)]
-    if money is not None:
-        candidate = _candidate(report, money, compact=True)
+    if main:
+        candidate = _candidate(report, main[0], compact=True)
         if _taken([*kept, candidate], 1) <= width:
             kept.append(candidate)
     for index in shown[1:]:
-        if index != money:
+        if index not in main[:1]:
             candidate = _candidate(report, index, compact=True)
             if _taken([*kept, candidate], _SHORT_LABEL) > width:
                 break
@@ -141,8 +146,9 @@ def _taken(candidates: Sequence[_Candidate], label: int | None = None) -> int:
 
 def _squeeze(candidates: Sequence[_Candidate], width: int, label: int) -> None:
     """Make the widest labels narrower until all fits or every label is at ``label``."""
-    texts = [candidate for candidate in candidates if candidate.is_text]
-    room = width - sum(each.width for each in candidates if not each.is_text) - GAP * (len(candidates) - 1)
+    texts = [each for each in candidates if each.yields(label)]
+    fixed = sum(each.width for each in candidates if not each.yields(label))
+    room = width - fixed - GAP * (len(candidates) - 1)
     # The greatest common limit that fits: short labels keep their width, long ones share what is left.
     limit = max(room, label)
     while limit > label and sum(min(each.width, limit) for each in texts) > room:
