@@ -47,8 +47,8 @@ def test_one_percent_more_may_take_a_twentieth_of_the_first_ingest_and_a_start(
 @pytest.mark.parametrize(
     ("once", "four", "missed"),
     [
-        ([300_000_000, 400_000_000], 459_000_000, [False, False]),  # 1.15 × 400 MB = 460 MB
-        ([300_000_000, 400_000_000], 461_000_000, [False, True]),
+        ([300_000_000, 400_000_000], 499_000_000, [False, False]),  # 1.25 × 400 MB = 500 MB
+        ([300_000_000, 400_000_000], 501_000_000, [False, True]),
         ([950_000_000], 1_000_000_000, [False, False]),  # 1.05 ×, and not above 1 GB
         ([950_000_000], 1_000_000_001, [False, True]),
         ([1_000_000_001], 900_000_000, [True, False]),

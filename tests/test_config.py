@@ -46,7 +46,6 @@ def test_defaults(here: Path, home: Path) -> None:
         prices=None,
         wait=30.0,
         quiet=False,
-        currency=None,
         sources=(),
         file=None,
     )
@@ -59,7 +58,6 @@ format: md
 prices: prices/own.yaml
 wait: 2.5
 quiet: true
-currency: EUR
 """
 
 
@@ -72,7 +70,6 @@ def test_the_file_goes_before_the_defaults(here: Path) -> None:
         prices=here / "prices" / "own.yaml",
         wait=2.5,
         quiet=True,
-        currency="EUR",
         file=file,
     )
 
@@ -84,7 +81,6 @@ ENVIRONMENT = {
     "COSTCTL_PRICES": "/srv/prices.yaml",
     "COSTCTL_WAIT": "0",
     "COSTCTL_QUIET": "0",
-    "COSTCTL_CURRENCY": "TWD",
 }
 
 
@@ -97,7 +93,6 @@ def test_the_environment_goes_before_the_file(here: Path) -> None:
         prices=Path("/srv/prices.yaml"),
         wait=0.0,
         quiet=False,
-        currency="TWD",
         file=file,
     )
 
@@ -112,7 +107,6 @@ def test_flags_go_before_the_environment(here: Path) -> None:
         prices="mine.yaml",
         wait="7",
         quiet=True,
-        currency="USD",
     )
     assert settings == Settings(
         db=here / "mine.duckdb",
@@ -121,7 +115,6 @@ def test_flags_go_before_the_environment(here: Path) -> None:
         prices=here / "mine.yaml",
         wait=7.0,
         quiet=True,
-        currency="USD",
     )
 
 
@@ -179,15 +172,16 @@ def test_paths_in_a_file_start_at_the_file(here: Path, home: Path) -> None:
 # --- a file that may be somebody else's -------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("key", ["db", "prices"])
 @pytest.mark.parametrize("elsewhere", ["../ledger.duckdb", "/srv/ledger.duckdb", "~/ledger.duckdb", "link/l"])
-def test_a_file_in_the_current_directory_names_no_ledger_outside(here: Path, elsewhere: str) -> None:
+def test_a_file_in_the_current_directory_names_no_file_outside(here: Path, elsewhere: str, key: str) -> None:
     (here / "link").symlink_to("/srv")
-    file = write(here, f"tz: UTC\ndb: {elsewhere}")
+    file = write(here, f"tz: UTC\n{key}: {elsewhere}")
     with pytest.raises(DocumentError) as caught:
         load({}, here)
     assert (caught.value.file, caught.value.line) == (str(file), 2)
     assert "within that directory" in caught.value.message
-    assert "--db" in caught.value.hint
+    assert f"--{key}" in caught.value.hint
 
 
 def test_a_ledger_that_is_a_link_to_elsewhere_is_outside(here: Path) -> None:
@@ -224,7 +218,6 @@ def test_the_user_may_name_any_ledger(here: Path, home: Path) -> None:
         ("COSTCTL_WAIT", "86401", "COSTCTL_WAIT: '86401' is not a number of seconds"),
         ("COSTCTL_FORMAT", "xml", "COSTCTL_FORMAT: 'xml' is no format"),
         ("COSTCTL_QUIET", "perhaps", "COSTCTL_QUIET: 'perhaps' is neither true nor false"),
-        ("COSTCTL_CURRENCY", "euro", "COSTCTL_CURRENCY: 'euro' is no currency"),
         ("COSTCTL_TZ", "Europe/Berlim", "COSTCTL_TZ: unknown time zone 'Europe/Berlim'"),
     ],
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -24,7 +23,6 @@ _WORDS = {
     **dict.fromkeys(("1", "true", "yes", "on"), True),
     **dict.fromkeys(("0", "false", "no", "off"), False),
 }
-_CURRENCY = re.compile(r"[A-Z]{3}")
 
 
 class SettingError(ValueError):
@@ -60,7 +58,6 @@ class Settings(NamedTuple):
     wait: float = DEFAULT_WAIT
     """Seconds to wait for a ledger that another process holds."""
     quiet: bool = False
-    currency: str | None = None
     sources: tuple[SourceEntry, ...] = ()
     file: Path | None = None
 
@@ -116,13 +113,12 @@ def load(
     prices: str | os.PathLike[str] | None = None,
     wait: float | str | None = None,
     quiet: bool | None = None,
-    currency: str | None = None,
 ) -> Settings:
     """The settings of a command with these flags (None: not given), run in ``directory`` (the current one).
 
     Raises :class:`SettingError` for a flag or variable that cannot be read, and
     :class:`costctl.documents.DocumentError` for a fault in costctl.yaml: there, a file that is only found
-    because it lies in the current directory may not name a ledger elsewhere, since it may be somebody else's.
+    because it lies in the current directory may not name files elsewhere, since it may be somebody else's.
     """
     directory = directory or Path.cwd()
     found = find(environment, directory)
@@ -139,18 +135,14 @@ def load(
     elif "db" in said:
         assert document is not None
         assert found is not None
-        ledger = base / Path(said["db"]).expanduser()
-        if not found.chosen and not Path(os.path.realpath(ledger)).is_relative_to(os.path.realpath(base)):
-            raise document.error(
-                ("db",),
-                "a costctl.yaml in the current directory may only name a ledger within that directory",
-                f"name it with --db or COSTCTL_DB, or move the line to {own_file()}",
-            )
+        ledger = _own_path(document, found, "db", own="--db or COSTCTL_DB")
     own_prices = prices or variable("PRICES")
     if own_prices is not None:
         own_prices = directory / Path(own_prices).expanduser()
     elif "prices" in said:
-        own_prices = base / Path(said["prices"]).expanduser()
+        assert document is not None
+        assert found is not None
+        own_prices = _own_path(document, found, "prices", own="--prices or COSTCTL_PRICES")
     return Settings(
         db=ledger or default_ledger(),
         tz=_zone(tz, variable("TZ"), document),
@@ -158,10 +150,22 @@ def load(
         prices=own_prices,
         wait=_wait(wait, variable("WAIT"), said),
         quiet=_quiet(quiet, variable("QUIET"), said),
-        currency=_currency(currency, variable("CURRENCY"), said),
         sources=tuple(_source(document, number, base) for number in range(len(said.get("sources", ())))),
         file=found.path if found else None,
     )
+
+
+def _own_path(document: Document, found: Found, key: str, own: str) -> Path:
+    """The path that costctl.yaml says. Raises DocumentError where it may not: errors show a file's lines."""
+    base = found.path.parent
+    path = base / Path(document.data[key]).expanduser()
+    if not found.chosen and not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(base)):
+        raise document.error(
+            (key,),
+            "a costctl.yaml in the current directory may only name files within that directory",
+            f"name it with {own}, or move the line to {own_file()}",
+        )
+    return path
 
 
 def _read(found: Found | None, environment: Mapping[str, str]) -> Document | None:
@@ -218,14 +222,6 @@ def _quiet(flag: bool | None, variable: str | None, said: Mapping[str, Any]) -> 
     if variable.lower() not in _WORDS:
         raise SettingError(f"COSTCTL_QUIET: {variable!r} is neither true nor false", "use 1 or 0")
     return _WORDS[variable.lower()]
-
-
-def _currency(flag: str | None, variable: str | None, said: Mapping[str, Any]) -> str | None:
-    code: str | None = flag or variable or said.get("currency")
-    if code is not None and not _CURRENCY.fullmatch(code):
-        origin = "--currency" if flag else "COSTCTL_CURRENCY"
-        raise SettingError(f"{origin}: {code!r} is no currency", "three capital letters, as in EUR")
-    return code
 
 
 def _source(document: Document | None, number: int, base: Path) -> SourceEntry:

@@ -216,3 +216,9 @@ def test_an_unknown_dimension_is_an_error(ledger_of: Make, dimension: str) -> No
 def test_an_end_before_the_start_is_an_error(ledger_of: Make) -> None:
     with pytest.raises(QuestionError, match="before"):
         cost_summary(ledger_of(), "team", "search", END, START)
+
+
+@pytest.mark.parametrize("start", [START.date(), "2024-10-01"])
+def test_a_date_is_no_time(ledger_of: Make, start: object) -> None:
+    with pytest.raises(QuestionError, match="is no datetime"):
+        cost_summary(ledger_of(), "team", "search", start, END)  # type: ignore[arg-type]

@@ -55,12 +55,15 @@ def cost_summary(
     Costs are exact Decimals in USD, rates Decimal fractions, counts integers; what no call says is None.
     Input is all input, cached or not; cached tokens are those read from the cache. Calls without a price cost
     nothing here: :func:`costctl.analysis.summary` says how many there are. Times without a zone are UTC.
-    Models stand in the order of their cost. Raises :class:`QuestionError` for an unknown dimension and an
-    ``end`` before ``start``, :class:`costctl.ledger.LedgerError`.
+    Models stand in the order of their cost. Raises :class:`QuestionError` for an unknown dimension, what
+    is no datetime, and an ``end`` before ``start``, :class:`costctl.ledger.LedgerError`.
     """
     asked = dimension_called(dimension)
     if asked.is_time:
         raise QuestionError(f"{asked.name} is no one's costs", "as in team, project, user, tag:env")
+    for each in (start, end):
+        if not isinstance(each, datetime):
+            raise QuestionError(f"{each!r} is no datetime", "as in datetime(2024, 10, 1, tzinfo=UTC)")
     start, end = _aware(start), _aware(end)
     if end < start:
         raise QuestionError(f"the end {end.isoformat()} is before the start {start.isoformat()}")

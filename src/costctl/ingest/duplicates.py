@@ -25,13 +25,22 @@ FROM new SEMI JOIN (SELECT call_key FROM stored_calls WHERE rowid <= $last) AS o
 
 _NONE_KNOWN = "CREATE OR REPLACE TEMP TABLE known (place BIGINT, call_key UUID, source_id INTEGER)"
 
+_NO_DOUBLED = "CREATE OR REPLACE TEMP TABLE doubled (call_key UUID)"
+
 _DOUBLED = """
-CREATE OR REPLACE TEMP TABLE doubled AS
-SELECT call_key FROM stored_calls WHERE rowid > $last AND grain <> 'reject'
+INSERT INTO doubled
+SELECT call_key FROM stored_calls
+WHERE rowid > $last AND grain <> 'reject' AND hash(call_key) % $parts = $part
 GROUP BY call_key HAVING count(*) > 1
-UNION
-SELECT call_key FROM known
 """
+
+_DOUBLED_AND_KNOWN = """
+INSERT INTO doubled
+SELECT DISTINCT call_key FROM known WHERE call_key NOT IN (SELECT call_key FROM doubled)
+"""
+
+_KEYS_AT_ONCE = 4_000_000
+"""So many keys are grouped at once: the memory that it takes does not grow with the file."""
 
 _MANY = 10_000
 """Of fewer known rows a look at all of their columns costs more than it spares."""
@@ -199,7 +208,14 @@ def drop_copies(connection: DuckDBPyConnection, last: int) -> int:
 def find_doubled(connection: DuckDBPyConnection, last: int) -> bool:
     """Make the table ``doubled`` of the keys that several rows have, some since row ``last``; whether there
     are any."""
-    connection.execute(_DOUBLED, {"last": last})
+    (rows,) = connection.execute("SELECT count(*) FROM stored_calls WHERE rowid > ?", [last]).fetchone() or (
+        0,
+    )
+    connection.execute(_NO_DOUBLED)
+    parts = rows // _KEYS_AT_ONCE + 1
+    for part in range(parts):
+        connection.execute(_DOUBLED, {"last": last, "parts": parts, "part": part})
+    connection.execute(_DOUBLED_AND_KNOWN)
     return connection.execute("SELECT 1 FROM doubled LIMIT 1").fetchone() is not None
 
 

@@ -57,7 +57,9 @@ def held(files: Files, exclusive: bool, patience: Patience) -> Iterator[None]:
         descriptor = os.open(files.lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise LedgerError(
-            f"cannot use the lock file {files.lock}: {error.strerror}", file=files.ledger
+            f"cannot use the lock file {files.lock}: {error.strerror}",
+            hint="its directory must be one that you may write to, also to read the ledger",
+            file=files.ledger,
         ) from error
     kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
     ours = str(os.getpid()).encode()
