@@ -150,8 +150,8 @@ def test_damage_without_a_copy_is_a_clear_error(ledger: Said) -> None:
 def test_damaged_log_is_a_clear_error_whose_hint_helps(interrupted: Said) -> None:
     """Neither the ledger nor its copy is at fault, so no copy is put in place."""
     log = bytearray(interrupted.files.log.read_bytes())
-    middle = len(log) // 2
-    log[middle : middle + 64] = bytes(64)
+    third = len(log) // 3
+    log[third : 2 * third] = bytes(byte ^ 0xFF for byte in log[third : 2 * third])
     interrupted.files.log.write_bytes(log)
     with pytest.raises(LedgerError, match=r"log .* is damaged") as caught, interrupted.reading():
         pass
