@@ -29,17 +29,18 @@ _NO_DOUBLED = "CREATE OR REPLACE TEMP TABLE doubled (call_key UUID)"
 
 _DOUBLED = """
 INSERT INTO doubled
-SELECT call_key FROM stored_calls
-WHERE rowid > $last AND grain <> 'reject' AND hash(call_key) % $parts = $part
+SELECT call_key FROM stored_calls WHERE rowid > $last AND grain <> 'reject'
 GROUP BY call_key HAVING count(*) > 1
 """
+
+_PART_OF_DOUBLED = _DOUBLED.replace("GROUP BY", "AND hash(call_key) % $parts = $part GROUP BY")
 
 _DOUBLED_AND_KNOWN = """
 INSERT INTO doubled
 SELECT DISTINCT call_key FROM known WHERE call_key NOT IN (SELECT call_key FROM doubled)
 """
 
-_KEYS_AT_ONCE = 4_000_000
+_KEYS_AT_ONCE = 2_000_000
 """So many keys are grouped at once: the memory that it takes does not grow with the file."""
 
 _MANY = 10_000
@@ -212,9 +213,11 @@ def find_doubled(connection: DuckDBPyConnection, last: int) -> bool:
         0,
     )
     connection.execute(_NO_DOUBLED)
-    parts = rows // _KEYS_AT_ONCE + 1
-    for part in range(parts):
-        connection.execute(_DOUBLED, {"last": last, "parts": parts, "part": part})
+    parts = -(-rows // _KEYS_AT_ONCE)
+    if parts <= 1:
+        connection.execute(_DOUBLED, {"last": last})
+    for part in range(parts if parts > 1 else 0):
+        connection.execute(_PART_OF_DOUBLED, {"last": last, "parts": parts, "part": part})
     connection.execute(_DOUBLED_AND_KNOWN)
     return connection.execute("SELECT 1 FROM doubled LIMIT 1").fetchone() is not None
 

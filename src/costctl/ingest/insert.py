@@ -22,6 +22,9 @@ from costctl.pricing.book import PriceBook
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+_STAGING_MEMORY = "600MB"
+"""DuckDB's limit where all lines of a batch are held at once: with that of other writing they would spill."""
+
 _ODD = "CAST(1 AS UHUGEINT)"
 _EVEN = "CAST(340282366920938463463374607431768211454 AS UHUGEINT)"
 
@@ -59,6 +62,7 @@ def insert(
     set_zone(connection, given)
     relation = judged(format, readings, given)
     if format.repeats:
+        connection.execute(f"SET memory_limit = '{_STAGING_MEMORY}'")
         _stage(connection, format, relation)
         names = connection.execute(
             "SELECT DISTINCT provider, model FROM staged WHERE reason IS NULL"

@@ -17,9 +17,9 @@ from costctl.ledger.locks import Patience, held
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-READING_MEMORY, WRITING_MEMORY = "600MB", "250MB"
+READING_MEMORY, WRITING_MEMORY = "600MB", "280MB"
 """DuckDB's own limits. The process takes more: results, buffers of the JSON reader, Python (1 GB promised).
-An ingest of any size is no slower with the smaller one."""
+With more than the smaller one writing is no faster."""
 
 BLOCK_SIZE = 65536
 """A quarter of DuckDB's default: columns of a row group end in a partly filled block, so small blocks save a
