@@ -172,17 +172,12 @@ def last_whole_line(path: Path, size: int) -> int:
     return size
 
 
-def whole(path: Path, packing: Packing, shape: Shape, head: bytes, spill: Path, is_stream: bool) -> Reading:
-    """Make a whole file ready. Nothing more is going to be written at the end of a compressed file or, if
-    ``is_stream``, of standard input; of another a last line that is not whole yet is left alone."""
+def whole(path: Path, packing: Packing, shape: Shape, head: bytes, spill: Path, grows: bool) -> Reading:
+    """Make a whole file of JSON lines or Parquet ready. Of one that ``grows`` a last line that is not whole yet
+    is left alone."""
     size = path.stat().st_size
-    grows = packing == "none" and not is_stream
     if shape == "parquet":
         return Reading(path, path, "none", "parquet", size)
-    if shape == "csv":
-        from costctl.ingest.csv_lines import from_csv
-
-        return from_csv(path, packing, spill, grows)
     read_to = last_whole_line(path, size) if grows else size
     reading = Reading(path, path, packing, "jsonl", read_to)
     if head.startswith(BOM) or _must_be_rewritten(reading):

@@ -8,6 +8,7 @@ from pathlib import Path
 from costctl.formats import FORMATS, SAMPLE_BYTES, AmbiguousFile, Format, Sample, recognise
 from costctl.formats.sample import Shape
 from costctl.ingest import lines
+from costctl.ingest.csv_lines import from_csv
 from costctl.ingest.lines import Reading
 from costctl.ingest.plan import File, Skipped
 from costctl.ingest.sources import Change, Given
@@ -101,7 +102,12 @@ def read(task: Task, spill: Path, whole: bool = False) -> Reading:
     if appended and known is not None and task.shape == "jsonl" and not whole:
         reading = lines.tail(path, known.read_to, spill)
     else:
-        reading = lines.whole(path, task.packing, task.shape, task.head, spill, task.file.is_stream)
+        # Nothing more is going to be written at the end of a compressed file, or of standard input.
+        grows = task.packing == "none" and not task.file.is_stream
+        if task.shape == "csv":
+            reading = from_csv(path, task.packing, spill, grows)
+        else:
+            reading = lines.whole(path, task.packing, task.shape, task.head, spill, grows)
     # Now, while it is there: a log may be rotated away before its batch is done.
     reading.edges = edges(path, reading.read_to)
     return reading
