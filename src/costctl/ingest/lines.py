@@ -173,8 +173,8 @@ def last_whole_line(path: Path, size: int) -> int:
 
 
 def whole(path: Path, packing: Packing, shape: Shape, head: bytes, spill: Path, grows: bool) -> Reading:
-    """Make a whole file of JSON lines or Parquet ready. Of one that ``grows`` a last line that is not whole yet
-    is left alone."""
+    """Make a whole file of JSON lines or Parquet ready. Of one that ``grows`` a last line that is not whole
+    yet is left alone."""
     size = path.stat().st_size
     if shape == "parquet":
         return Reading(path, path, "none", "parquet", size)
