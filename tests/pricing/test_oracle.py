@@ -2,8 +2,8 @@
 
 The calls are drawn when the test runs. First one for every period, time of day and tier of every model in
 every context (its edges preferred), using every kind that has a price; so each compiled price is multiplied
-by something in some call. Then more, on the edges, up to 5,000. COSTCTL_ORACLE_SEED repeats a run;
-COSTCTL_ORACLE_CATALOGUE names the directory of another catalogue to judge.
+by something in some call. Then more, on the edges, up to 5,000. ORACLE_SEED repeats a run;
+ORACLE_CATALOGUE names the directory of another catalogue to judge.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from costctl.pricing.price import Usage
 from costctl.pricing.rows import PriceRow
 
 CALLS = 5_000
-SEED = int(os.environ.get("COSTCTL_ORACLE_SEED", random.SystemRandom().randrange(10**9)))
-DIRECTORY = Path(os.environ.get("COSTCTL_ORACLE_CATALOGUE", FILES))
+SEED = int(os.environ.get("ORACLE_SEED", random.SystemRandom().randrange(10**9)))
+DIRECTORY = Path(os.environ.get("ORACLE_CATALOGUE", FILES))
 MICROSECOND = timedelta(microseconds=1)
 
 # What one unit of ours is in genai-prices' inclusive usage: it counts in each of these. Written from its
@@ -284,7 +284,7 @@ def a_draw(
 
 @pytest.fixture(scope="module")
 def draws(snapshot: data_snapshot.DataSnapshot) -> list[Draw]:
-    print(f"COSTCTL_ORACLE_SEED={SEED}")
+    print(f"ORACLE_SEED={SEED}")
     draw = random.Random(SEED)
     drawn: list[Draw] = []
     edges: list[tuple[Any, ...]] = []
