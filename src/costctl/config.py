@@ -129,25 +129,17 @@ def load(
     def variable(name: str) -> str | None:
         return environment.get(f"COSTCTL_{name}") or None  # an empty variable is as good as none
 
-    ledger = db or variable("DB")
-    if ledger is not None:
-        ledger = directory / Path(ledger).expanduser()
-    elif "db" in said:
-        assert document is not None
-        assert found is not None
-        ledger = _own_path(document, found, "db", own="--db or COSTCTL_DB")
-    own_prices = prices or variable("PRICES")
-    if own_prices is not None:
-        own_prices = directory / Path(own_prices).expanduser()
-    elif "prices" in said:
-        assert document is not None
-        assert found is not None
-        own_prices = _own_path(document, found, "prices", own="--prices or COSTCTL_PRICES")
+    def path(key: str, flag: str | os.PathLike[str] | None) -> Path | None:
+        given = flag or variable(key.upper())
+        if given is not None:
+            return directory / Path(given).expanduser()
+        return _own_path(document, found, key) if document and found and key in said else None
+
     return Settings(
-        db=ledger or default_ledger(),
+        db=path("db", db) or default_ledger(),
         tz=_zone(tz, variable("TZ"), document),
         format=_format(format, variable("FORMAT"), said),
-        prices=own_prices,
+        prices=path("prices", prices),
         wait=_wait(wait, variable("WAIT"), said),
         quiet=_quiet(quiet, variable("QUIET"), said),
         sources=tuple(_source(document, number, base) for number in range(len(said.get("sources", ())))),
@@ -155,7 +147,7 @@ def load(
     )
 
 
-def _own_path(document: Document, found: Found, key: str, own: str) -> Path:
+def _own_path(document: Document, found: Found, key: str) -> Path:
     """The path that costctl.yaml says. Raises DocumentError where it may not: errors show a file's lines."""
     base = found.path.parent
     path = base / Path(document.data[key]).expanduser()
@@ -163,7 +155,7 @@ def _own_path(document: Document, found: Found, key: str, own: str) -> Path:
         raise document.error(
             (key,),
             "a costctl.yaml in the current directory may only name files within that directory",
-            f"name it with {own}, or move the line to {own_file()}",
+            f"name it with --{key} or COSTCTL_{key.upper()}, or move the line to {own_file()}",
         )
     return path
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from usage_files import CALL_COST, Desk, Given, call, text, turn
 
-from costctl.ingest import plan
+from costctl.ingest import duplicates, plan
 
 
 @pytest.fixture
@@ -57,6 +57,35 @@ def test_batches_give_the_ledger_of_one_transaction(desk: Desk, tmp_path: Path) 
         other.ingest()
     assert commits(other) == 1
     assert other.everything() == desk.everything()
+
+
+def test_many_keys_and_many_copies_give_the_ledger_of_few(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys are grouped in parts, and copies dropped at once, where there are many; here from one on."""
+
+    def fill(each: Desk) -> dict[str, object]:
+        # Seven calls: of the four without an id two are equal. Then all of them again, and two more lines.
+        lines = [
+            call(),
+            call(),
+            call(output_tokens=7),
+            call(output_tokens=8),
+            *(call(id=f"{n}") for n in range(3)),
+        ]
+        each.write("a.jsonl", *lines)
+        assert each.ingest()["rows_new"] == 7
+        each.write("b.jsonl", *lines, call(), call(id="0", output_tokens=99))
+        return each.ingest()
+
+    other = Desk(tmp_path / "other")
+    few = fill(other)
+    # New is the third of the equal lines; better known is call 0.
+    assert (few["rows_new"], few["rows_improved"], few["rows_known"]) == (1, 1, 6)
+    monkeypatch.setattr(duplicates, "_KEYS_AT_ONCE", 2)
+    monkeypatch.setattr(duplicates, "_MANY", 1)
+    assert fill(desk) == few
+    assert desk.everything() == other.everything()
 
 
 def digest(desk: Desk) -> dict[str, str]:

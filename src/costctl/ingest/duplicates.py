@@ -209,15 +209,14 @@ def drop_copies(connection: DuckDBPyConnection, last: int) -> int:
 def find_doubled(connection: DuckDBPyConnection, last: int) -> bool:
     """Make the table ``doubled`` of the keys that several rows have, some since row ``last``; whether there
     are any."""
-    (rows,) = connection.execute("SELECT count(*) FROM stored_calls WHERE rowid > ?", [last]).fetchone() or (
-        0,
-    )
+    counted = connection.execute("SELECT count(*) FROM stored_calls WHERE rowid > ?", [last]).fetchone()
+    parts = -(-(counted or (0,))[0] // _KEYS_AT_ONCE)
     connection.execute(_NO_DOUBLED)
-    parts = -(-rows // _KEYS_AT_ONCE)
     if parts <= 1:
         connection.execute(_DOUBLED, {"last": last})
-    for part in range(parts if parts > 1 else 0):
-        connection.execute(_PART_OF_DOUBLED, {"last": last, "parts": parts, "part": part})
+    else:
+        for part in range(parts):
+            connection.execute(_PART_OF_DOUBLED, {"last": last, "parts": parts, "part": part})
     connection.execute(_DOUBLED_AND_KNOWN)
     return connection.execute("SELECT 1 FROM doubled LIMIT 1").fetchone() is not None
 
