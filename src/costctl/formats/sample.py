@@ -5,12 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 SAMPLE_BYTES = 64 * 1024
 SAMPLE_LINES = 50
+
+# Texts whole, so that one that is cut leaves its opening mark alone.
+_TEXT_OR_MARK = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|["{}\[\],]', re.DOTALL)
 
 Shape = Literal["jsonl", "array", "document", "csv", "parquet", "unknown"]
 """How a file is written. jsonl: a JSON object a line. array: one JSON array of objects. document: JSON
@@ -116,19 +120,16 @@ def _closed(line: str) -> str:
     """A JSON text that the sample's end cut, closed after its last whole member: a single answer may be
     longer than the sample, and says early what it is."""
     open_ends: list[str] = []
-    whole = ""
-    in_text = escaped = False
-    for at, letter in enumerate(line):
-        if in_text:
-            in_text = escaped or letter != '"'
-            escaped = letter == "\\" and not escaped
-        elif letter == '"':
-            in_text = True
-        elif letter in "{[":
-            open_ends.append("}" if letter == "{" else "]")
-            whole = line[: at + 1] + "".join(reversed(open_ends))
-        elif letter in "}]" and open_ends:
+    end, closing = 0, ""
+    for found in _TEXT_OR_MARK.finditer(line):
+        mark = found[0]
+        if mark in ("{", "["):
+            open_ends.append("}" if mark == "{" else "]")
+            end, closing = found.end(), "".join(reversed(open_ends))
+        elif mark in ("}", "]") and open_ends:
             open_ends.pop()
-        elif letter == ",":
-            whole = line[:at] + "".join(reversed(open_ends))
-    return whole if open_ends else line
+        elif mark == ",":
+            end, closing = found.start(), "".join(reversed(open_ends))
+        elif mark == '"':
+            break  # the text that was cut
+    return line[:end] + closing if open_ends else line

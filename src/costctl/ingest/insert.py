@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from costctl.formats import Format
 from costctl.ingest.lines import Reading, beginnings
 from costctl.ingest.prices import CallNames, name_prices
-from costctl.ingest.relation import COLUMNS, Relation, judged, set_zone
+from costctl.ingest.relation import COLUMNS, Relation, call_names, judged, set_zone
 from costctl.ingest.sources import Given
 from costctl.ledger.schema import STORED
 from costctl.pricing import sql
@@ -89,10 +89,10 @@ def _names_at_the_beginning(
     """The models at the beginnings of the files: nearly always all of them. What is left is priced after."""
     lines = readings[0][1].shape == "jsonl" and not format.in_order
     first = beginnings((reading for _, reading in readings), spill) if lines else None
-    relation = judged(format, [(0, first)] if first else readings, given)
+    relation = call_names(format, [(0, first)] if first else readings, given)
     names = connection.execute(
-        "SELECT DISTINCT provider, model FROM (SELECT provider, model "
-        f"FROM (\n{relation.sql}\n) WHERE reason IS NULL LIMIT {_FIRST_ROWS})",
+        "SELECT DISTINCT provider, model "
+        f"FROM (\n{relation.sql}\nLIMIT {_FIRST_ROWS}) WHERE model IS NOT NULL",
         dict(relation.parameters),
     ).fetchall()
     if first:

@@ -49,6 +49,22 @@ def judged(
     ``numbered``: ``line`` counts the rows of the raw file, from 1; only one file may then be read, and it
     takes a quarter longer. Else ``line`` is NULL, but of a format in order.
     """
+    raw = _raw(format, readings, given, numbered)
+    sql, parameters = f"{raw.sql}\n{format.select()}", dict(raw.parameters)
+    filled = _filled(given, {name for name, _ in format.canonical}, parameters)
+    return Relation(f"SELECT * {filled} FROM (\n{sql}\n)" if filled else sql, parameters)
+
+
+def call_names(format: Format, readings: Sequence[tuple[int, Reading]], given: Given) -> Relation:
+    """The providers and models of some files' calls, the bad ones' too."""
+    raw = _raw(format, readings, given)
+    return Relation(f"{raw.sql}\n{format.names()}", raw.parameters)
+
+
+def _raw(
+    format: Format, readings: Sequence[tuple[int, Reading]], given: Given, numbered: bool = False
+) -> Relation:
+    """The beginning of a statement: the relation ``raw`` that a format's SELECT is over."""
     shape = readings[0][1].shape
     line = "row_number() OVER ()" if numbered or format.in_order else "CAST(NULL AS BIGINT)"
     time = "CAST($time AS VARCHAR)" if given.time else "CAST(NULL AS VARCHAR)"
@@ -85,10 +101,8 @@ def judged(
     SELECT {source} AS source_id, {line} AS line, {time} AS given_time, {model} AS given_model,
         {columns}
     FROM {reader}
-)
-{format.select()}"""
-    filled = _filled(given, {name for name, _ in format.canonical}, parameters)
-    return Relation(f"SELECT * {filled} FROM (\n{sql}\n)" if filled else sql, parameters)
+)"""
+    return Relation(sql, parameters)
 
 
 def _usual_bytes(readings: Sequence[tuple[int, Reading]]) -> int:
