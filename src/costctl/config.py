@@ -44,8 +44,11 @@ class SourceEntry(NamedTuple):
     project: str = ""
     user: str = ""
     agent: str = ""
+    model: str = ""
     tags: Mapping[str, str] = MappingProxyType({})
     assume_tz: str = ""
+    place: str = ""
+    """FILE:LINE of its format, where it names one."""
 
 
 class Settings(NamedTuple):
@@ -237,6 +240,8 @@ def _source(document: Document | None, number: int, base: Path) -> SourceEntry:
         project=entry.get("project", ""),
         user=entry.get("user", ""),
         agent=entry.get("agent", ""),
+        model=entry.get("model", ""),
         tags=dict(entry.get("tags", {})),
         assume_tz=entry.get("assume_tz", ""),
+        place=f"{document.path}:{document.line('sources', number, 'as')}" if "as" in entry else "",
     )

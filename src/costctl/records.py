@@ -77,6 +77,25 @@ COLUMNS: tuple[Column, ...] = (
     Column("source_id", "INTEGER", "identity", "", "the ingested file"),
 )
 
+CHARGES: tuple[Column, ...] = (
+    Column("period_start", "TIMESTAMP", "time", "µs, UTC", "from when the charge is"),
+    Column("period_end", "TIMESTAMP", "time", "µs, UTC", "until when, itself not in it; NULL unknown"),
+    _label("provider", "as the source names it"),
+    _label("model", "as the source names it"),
+    _label("project", "what the source said; NULL unknown"),
+    _label("workspace", "what the source said; NULL unknown"),
+    _label("api_key", "what the source said, shortened and hashed where it looks like a secret"),
+    _label("mode", "standard, batch, flex, priority or fast; NULL unknown"),
+    _label("line_item", "what is charged for, in the source's words"),
+    Column("amount_pico", "BIGINT", "money", "pico-units of the currency", "negative where it is given back"),
+    _label("currency", "ISO 4217, in capitals"),
+    _label("kind", "usage, credit, discount, tax or fee"),
+)
+"""A line of a bill, as a cost report or an invoice states it. Charges stand beside the calls: no report of
+usage adds them."""
+
+KINDS: tuple[str, ...] = ("usage", "credit", "discount", "tax", "fee")
+
 BY_NAME: dict[str, Column] = {column.name: column for column in COLUMNS}
 BY_PUBLIC: dict[str, Column] = {column.public: column for column in COLUMNS}
 

@@ -218,6 +218,13 @@ def test_the_sources_of_the_settings(costctl: Costctl) -> None:
     assert "stand in costctl.yaml" in refused.err
 
 
+def test_an_unknown_format_in_the_settings_is_an_error_with_its_line(costctl: Costctl) -> None:
+    (costctl.cwd / "costctl.yaml").write_text("sources:\n  - path: logs\n    as: opnai\n")
+    run = costctl("ingest")
+    assert (run.code, run.out) == (2, "")
+    assert "costctl.yaml:3: as: 'opnai' is no format" in run.err.replace("\n", "")
+
+
 @pytest.mark.usefixtures("usage")
 def test_without_transcripts_the_other_sources_are_read(costctl: Costctl) -> None:
     (costctl.cwd / "costctl.yaml").write_text("sources:\n  - claude_code: true\n  - usage.jsonl\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -15,12 +15,12 @@ import pytest
 from costctl.ingest import Given, ingest
 from costctl.ledger import Ledger
 from costctl.pricing.book import PriceBook
-from costctl.records import COLUMNS
+from costctl.records import CHARGES, COLUMNS
 
 HERE = Path(__file__).parent
 
-USUAL = {"grain": "call", "requests": 1}
-"""What an expected call need not say."""
+USUAL = {"grain": "call", "requests": 1, "currency": "USD", "kind": "usage"}
+"""What an expected call or charge need not say."""
 
 _COMPUTED = ("source_id", "price_id", "cost_pico")
 _TEXT = {"call_key": "CAST(call_key AS VARCHAR)", "ts": "CAST(ts AS VARCHAR)"}
@@ -29,11 +29,13 @@ _TEXT = {"call_key": "CAST(call_key AS VARCHAR)", "ts": "CAST(ts AS VARCHAR)"}
 @dataclass(frozen=True)
 class Held:
     """``calls`` are the calls' columns that say something, in the order of time and tokens; ``rejects`` lines
-    and their reasons; ``costs`` the calls' costs in pico-dollars, in the same order."""
+    and their reasons; ``costs`` the calls' costs in pico-dollars, in the same order; ``charges`` the columns
+    that say something of lines of bills."""
 
     calls: list[dict[str, Any]]
     rejects: list[list[Any]]
     costs: list[int | None]
+    charges: list[dict[str, Any]]
 
 
 Ingest = Callable[..., Held]
@@ -53,6 +55,14 @@ def held(tmp_path: Path) -> Ingest:
             rows = engine.rows(
                 f"SELECT cost_pico, {columns} FROM calls ORDER BY ts, input_tokens, call_key"  # noqa: S608
             )
+            charge_names = [column.name for column in CHARGES]
+            named = ", ".join(
+                f"CAST({column.name} AS VARCHAR)" if column.role == "time" else column.name
+                for column in CHARGES
+            )
+            charges = engine.rows(
+                f"SELECT {named} FROM charges ORDER BY ALL"  # noqa: S608
+            )
             rejects = engine.rows("SELECT line, reason FROM rejects ORDER BY source_id, line")
         calls = [
             {
@@ -62,7 +72,15 @@ def held(tmp_path: Path) -> Ingest:
             }
             for row in rows
         ]
-        return Held(calls, [list(reject) for reject in rejects], [row[0] for row in rows])
+        charged = [
+            {
+                name: value
+                for name, value in zip(charge_names, charge, strict=True)
+                if value is not None and USUAL.get(name) != value
+            }
+            for charge in charges
+        ]
+        return Held(calls, [list(reject) for reject in rejects], [row[0] for row in rows], charged)
 
     return run
 
@@ -77,14 +95,49 @@ def has_own_id(call: dict[str, Any]) -> bool:
     return UUID(call["call_key"]).int % 2 == 0
 
 
-def expected(path: Path) -> tuple[list[dict[str, Any]], list[list[Any]], dict[str, Any]]:
-    """The calls, rejects and flags of a file NAME.expected.json."""
+@dataclass(frozen=True)
+class Expected:
+    """What a file NAME.expected.json says. ``given`` are the flags of the ingest; ``flipped`` what to change
+    in the format so that it misunderstands the file."""
+
+    calls: list[dict[str, Any]]
+    rejects: list[list[Any]] = field(default_factory=list)
+    charges: list[dict[str, Any]] = field(default_factory=list)
+    given: dict[str, Any] = field(default_factory=dict)
+    flipped: dict[str, Any] = field(default_factory=dict)
+
+
+def expected(path: Path) -> Expected:
     content = json.loads(path.read_text(encoding="utf-8"))
-    return content["calls"], content["rejects"], content.get("given", {})
+    return Expected(
+        content.get("calls", []),
+        content["rejects"],
+        content.get("charges", []),
+        content.get("given", {}),
+        content.get("flipped", {}),
+    )
 
 
-def compare(held: Held, calls: list[dict[str, Any]]) -> None:
-    """Every column of every call, and whose id it is known by."""
+def example_of(path: Path) -> Path:
+    """The file or directory that ``NAME.expected.json`` is about."""
+    name = path.name.removesuffix(".expected.json")
+    (example,) = (each for each in path.parent.iterdir() if each.name.split(".")[0] == name and each != path)
+    return example
+
+
+EXAMPLES = sorted(HERE.glob("*/*.expected.json"))
+
+_FOLDERS = {"costctl": "call_log"}
+
+
+def folder_of(format: str) -> str:
+    """The folder of a format's examples."""
+    return _FOLDERS.get(format, format.replace("-", "_"))
+
+
+def compare(held: Held, expected: Expected) -> None:
+    """Every column of every call and charge, whose id a call is known by, and every reject."""
+    calls = expected.calls
     found = []
     for call in held.calls:
         id = {
@@ -94,3 +147,5 @@ def compare(held: Held, calls: list[dict[str, Any]]) -> None:
             {**(id if has_own_id(call) else {}), **{k: v for k, v in call.items() if k != "call_key"}}
         )
     assert found == calls
+    assert held.charges == expected.charges
+    assert held.rejects == expected.rejects

@@ -5,33 +5,42 @@ NAME.expected.json stands beside each example, a file or directory; README.md sa
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.formats.conftest import HERE, Ingest, compare, expected
+from tests.formats.conftest import EXAMPLES, Ingest, compare, example_of, expected, folder_of
 
-EXAMPLES = sorted(HERE.glob("*/*.expected.json"))
+from costctl.formats import FORMATS
 
-
-def example_of(path: Path) -> Path:
-    """The file or directory that ``NAME.expected.json`` is about."""
-    name = path.name.removesuffix(".expected.json")
-    (example,) = (each for each in path.parent.iterdir() if each.name.split(".")[0] == name and each != path)
-    return example
+FLIPPED = [path for path in EXAMPLES if expected(path).flipped]
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: f"{path.parent.name}/{path.name.split('.')[0]}")
+def name_of(path: Path) -> str:
+    return f"{path.parent.name}/{path.name.split('.')[0]}"
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=name_of)
 def test_example_becomes_the_calls_and_rejects_that_its_description_says(path: Path, held: Ingest) -> None:
-    calls, rejects, given = expected(path)
-    found = held(example_of(path), **given)
-    compare(found, calls)
-    assert found.rejects == rejects
+    what = expected(path)
+    compare(held(example_of(path), **what.given), what)
 
 
-def test_every_format_has_an_example() -> None:
-    from costctl.formats import FORMATS
+@pytest.mark.parametrize("path", FLIPPED, ids=name_of)
+def test_a_format_that_misunderstands_its_file_does_not_pass(
+    path: Path, held: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Input that includes what is cached taken as uncached, or a parent counted beside its children.
+    what = expected(path)
+    (format,) = (each for each in FORMATS.values() if folder_of(each.name) == path.parent.name)
+    changes = {**what.flipped, "columns": {**format.columns, **what.flipped.get("columns", {})}}
+    monkeypatch.setitem(FORMATS, format.name, replace(format, **changes))
+    found = held(example_of(path), **{**what.given, "format": format.name})
+    with pytest.raises(AssertionError):
+        compare(found, what)
 
-    folders = {"costctl": "call_log"}
-    assert {folders.get(name, name.replace("-", "_")) for name in FORMATS} == {
-        path.parent.name for path in EXAMPLES
-    }
+
+def test_every_format_has_an_example_and_one_that_is_misunderstood() -> None:
+    assert {folder_of(name) for name in FORMATS} == {path.parent.name for path in EXAMPLES}
+    assert Counter(path.parent.name for path in FLIPPED).keys() == {folder_of(name) for name in FORMATS}

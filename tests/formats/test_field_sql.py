@@ -33,7 +33,7 @@ def judge(
         f'CAST(json_extract_string($row, \'$."{name}"\') AS {kind}) AS "{name}"'
         for name, kind in format.raw.items()
     )
-    raw = f"SELECT 1 AS source_id, NULL AS line, NULL AS given_time, {raw}"
+    raw = f"SELECT 1 AS source_id, NULL AS line, NULL AS given_time, NULL AS given_model, {raw}"
     sql = f"WITH raw AS ({raw}) SELECT {columns} FROM ({format.select()})"  # noqa: S608
     found = connection.execute(sql, {"row": json.dumps(row)}).fetchone()
     assert found is not None

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.formats.conftest import HERE, Ingest
+from tests.formats.conftest import EXAMPLES, Ingest, example_of, expected, folder_of
+
+from costctl.formats import FORMATS
 
 ODD = [
     None, True, False, 0, -1, 1.5, 1e300, -1e300, 10**12, 10**12 + 1, 2**63 - 1, -(2**63), 2**64, 10**40,
@@ -20,14 +22,35 @@ ODD = [
     "[{\"type\": \"compaction\"", "advisor_message",
 ]  # fmt: skip
 
-EXAMPLES = {
-    "call_log": ("book_names.jsonl", "our_names.jsonl"),
-    "claude_code": ("sessions/-work-shop/11111111-1111-4111-8111-111111111111.jsonl",),
-    "anthropic_messages": ("responses.jsonl",),
-    "anthropic_batch": ("results.jsonl",),
-    "openai": ("answers.jsonl",),
-    "openai_batch": ("output.jsonl",),
-}
+
+def json_objects(path: Path) -> list[Any]:
+    """The objects of a file in JSON, of any shape; none of another file, or of a directory."""
+    if path.suffix not in (".jsonl", ".json"):
+        return []
+    text = path.read_text(encoding="utf-8").strip()
+    if text.startswith("["):
+        return list(json.loads(text))
+    decoder, objects = json.JSONDecoder(), []
+    while text:
+        value, end = decoder.raw_decode(text)
+        objects.append(value)
+        text = text[end:].lstrip()
+    return objects
+
+
+def files_of(example: Path) -> list[Path]:
+    """The file that an example is, or those in it."""
+    return sorted(example.rglob("*.json*")) if example.is_dir() else [example]
+
+
+SOUND = [
+    path
+    for path in EXAMPLES
+    if not expected(path).rejects and any(json_objects(file) for file in files_of(example_of(path)))
+]
+
+IN_CONTEXT = {"codex", "gemini_cli", "otlp", "otlp_events"}
+"""Formats in which what one line says decides what another one is worth."""
 
 
 def places(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
@@ -47,16 +70,18 @@ def changed(line: Any, path: tuple[str | int, ...], value: Any) -> Any:
     return line
 
 
-@pytest.mark.parametrize("folder", EXAMPLES)
-def test_an_odd_value_anywhere_stops_nothing(tmp_path: Path, held: Ingest, folder: str) -> None:
-    good: list[Any] = []
-    for name in EXAMPLES[folder]:
-        good += [json.loads(line) for line in (HERE / folder / name).read_text().splitlines()]
-    odd = [changed(line, path, value) for line in good for path in places(line) for value in ODD]
+@pytest.mark.parametrize("path", SOUND, ids=lambda path: f"{path.parent.name}/{path.name.split('.')[0]}")
+def test_an_odd_value_anywhere_stops_nothing(tmp_path: Path, held: Ingest, path: Path) -> None:
+    (format,) = (name for name in FORMATS if folder_of(name) == path.parent.name)
+    given = {**expected(path).given, "time": "2026-01-01T00:00:00Z", "format": format}
+    good = [each for file in files_of(example_of(path)) for each in json_objects(file)]
+    odd = [changed(line, place, value) for line in good for place in places(line) for value in ODD]
     (tmp_path / "good.jsonl").write_text("".join(json.dumps(line) + "\n" for line in good))
     (tmp_path / "odd.jsonl").write_text("".join(json.dumps(line) + "\n" for line in [*good, *odd]))
-    alone = held(tmp_path / "good.jsonl", time="2026-01-01T00:00:00Z")
-    among = held(tmp_path / "odd.jsonl", time="2026-01-01T00:00:00Z")
-    assert {call["call_key"] for call in alone.calls} <= {call["call_key"] for call in among.calls}
+    alone = held(tmp_path / "good.jsonl", **given)
+    among = held(tmp_path / "odd.jsonl", **given)
+    if path.parent.name not in IN_CONTEXT:
+        assert {call["call_key"] for call in alone.calls} <= {call["call_key"] for call in among.calls}
+    assert alone.calls or alone.charges
     # Each fault is named by its field, and no line that is JSON is called anything else.
     assert all(": " in reason for _, reason in among.rejects), {reason for _, reason in among.rejects}

@@ -7,20 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.formats.conftest import HERE
+from tests.formats.conftest import HERE, folder_of
 
 from costctl.formats import FORMATS, SAMPLE_BYTES, AmbiguousFile, of_text, recognise
 from costctl.formats.sample import Sample
 
-FOLDERS = {
-    "call_log": "costctl",
-    "claude_code": "claude-code",
-    "anthropic_messages": "anthropic-messages",
-    "anthropic_batch": "anthropic-batch",
-    "openai": "openai",
-    "openai_batch": "openai-batch",
-}
-EXAMPLES = sorted(path for ending in ("jsonl", "csv") for path in HERE.glob(f"*/**/*.{ending}"))
+FOLDERS = {folder_of(name): name for name in FORMATS}
+FILES = sorted(
+    path
+    for ending in ("jsonl", "json", "csv", "tsv")
+    for path in HERE.glob(f"*/**/*.{ending}")
+    if not path.name.endswith(".expected.json")
+)
 
 
 def claims(sample: Sample) -> set[str]:
@@ -32,13 +30,13 @@ def lines(*objects: Any) -> Sample:
     return of_text("\n".join(json.dumps(each) for each in objects).encode())
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: str(path.relative_to(HERE)))
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(HERE)))
 def test_every_example_is_claimed_by_its_own_format_alone(path: Path) -> None:
     sample = of_text(path.read_bytes()[:SAMPLE_BYTES])
     assert claims(sample) == {FOLDERS[path.relative_to(HERE).parts[0]]}
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: str(path.relative_to(HERE)))
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(HERE)))
 def test_every_line_of_every_example_is_claimed_by_one_format_at_most(path: Path) -> None:
     for line in path.read_bytes().splitlines():
         assert len(claims(of_text(line))) <= 1, line

@@ -61,6 +61,7 @@ Team = Annotated[str, _label("team")]
 Project = Annotated[str, _label("project")]
 User = Annotated[str, _label("user")]
 Agent = Annotated[str, _label("agent")]
+Model = Annotated[str, _label("model")]
 Billing = Annotated[
     str,
     typer.Option(
@@ -151,6 +152,7 @@ def ingest(
     project: Project = "",
     user: User = "",
     agent: Agent = "",
+    model: Model = "",
     billing: Billing = "",
     tags: Tags = None,
     time: Time = "",
@@ -176,6 +178,7 @@ def ingest(
             project=project,
             user=user,
             agent=agent,
+            model=model,
             billing=billing,
             tags=pairs("--tag", tags or (), "env=prod"),
             time=time,
@@ -240,15 +243,17 @@ def _configured(sources: tuple[SourceEntry, ...], given: Given) -> list[Input]:
     inputs: list[Input] = []
     for source in sources:
         own = checked(
-            Given(
+            said=f"{source.place}: as",
+            given=Given(
                 format=source.format,
                 team=source.team,
                 project=source.project,
                 user=source.user,
                 agent=source.agent,
+                model=source.model,
                 tags=dict(source.tags),
                 zone=source.assume_tz,
-            )
+            ),
         )
         if source.path:
             inputs.append(Input(source.path, own))
@@ -257,8 +262,9 @@ def _configured(sources: tuple[SourceEntry, ...], given: Given) -> list[Input]:
     return inputs
 
 
-def checked(given: Given) -> Given:
-    """``given`` with its names known and its time in UTC. Raises :class:`SettingError`."""
+def checked(given: Given, said: str = "--as") -> Given:
+    """``given`` with its names known and its time in UTC; ``said`` is where its format stands. Raises
+    :class:`SettingError`."""
     import difflib
     from dataclasses import replace
 
@@ -271,7 +277,8 @@ def checked(given: Given) -> Given:
             near = difflib.get_close_matches(given.format, FORMATS, n=1)
             known = f"known are {', '.join(FORMATS)}"
             raise SettingError(
-                f"--as: {given.format!r} is no format", f"did you mean {near[0]}? {known}" if near else known
+                f"{said}: {given.format!r} is no format",
+                f"did you mean {near[0]}? {known}" if near else known,
             )
     if given.billing and given.billing not in BILLINGS:
         raise SettingError(f"--billing: {given.billing!r} is none", f"use one of {', '.join(BILLINGS)}")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from costctl.formats import anthropic_messages, call_log, claude_code, openai
+from collections.abc import Iterator
+from importlib import import_module
+from pkgutil import iter_modules
+
 from costctl.formats.format import CANONICAL, UNREADABLE, Format
-from costctl.formats.sample import SAMPLE_BYTES, Sample, header, of_text
+from costctl.formats.sample import SAMPLE_BYTES, Sample, delimiter, header, of_text
 
 __all__ = [
     "CANONICAL",
@@ -14,22 +17,20 @@ __all__ = [
     "AmbiguousFile",
     "Format",
     "Sample",
+    "delimiter",
     "header",
     "of_text",
     "recognise",
 ]
 
-FORMATS: dict[str, Format] = {
-    each.name: each
-    for each in (
-        call_log.FORMAT,
-        claude_code.FORMAT,
-        anthropic_messages.FORMAT,
-        anthropic_messages.BATCH,
-        openai.FORMAT,
-        openai.BATCH,
-    )
-}
+
+def _formats() -> Iterator[Format]:
+    """Those of every module in this package that has some."""
+    for module in iter_modules(__path__):
+        yield from getattr(import_module(f"{__name__}.{module.name}"), "FORMATS", ())
+
+
+FORMATS: dict[str, Format] = {each.name: each for each in _formats()}
 
 
 class AmbiguousFile(Exception):  # noqa: N818 - a fact about a file, caught by that name

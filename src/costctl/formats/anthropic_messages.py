@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from costctl.formats import anthropic, wrapper
-from costctl.formats.fields import Field, first_of, moment, text
+from costctl.formats.fields import Field, first_of, model, moment
 from costctl.formats.format import Format
 from costctl.formats.identity import response_id
-from costctl.formats.sample import Sample
+from costctl.formats.sample import JSON, Sample
 from costctl.formats.wrapper import either, struct
 
 _TIME = first_of("timestamp", "given_time")
@@ -42,13 +42,13 @@ _ID, _MODEL = either("id"), either("model")
 FORMAT = Format(
     name="anthropic-messages",
     title="Anthropic Messages responses, one a line, bare or wrapped with a timestamp and labels",
-    shapes=("jsonl",),
+    shapes=JSON,
     claims=_claims,
     raw={**anthropic.MESSAGE, "response": struct(anthropic.MESSAGE), **wrapper.LABELS},
     calls=anthropic.billed(_usage),
     fields=(
         moment(_TIME, said="timestamp"),
-        text("model", _MODEL, required=True),
+        model(_MODEL),
         Field("provider", f"coalesce(nullif(provider, ''), {anthropic.provider(_ID, _MODEL)})"),
         *wrapper.fields(),
         *anthropic.usage_fields(_usage),
@@ -80,7 +80,7 @@ _RESULT_ID, _RESULT_MODEL = "result.message.id", "result.message.model"
 BATCH = Format(
     name="anthropic-batch",
     title="result files of Anthropic's Message Batches (batch price)",
-    shapes=("jsonl",),
+    shapes=JSON,
     claims=_batch_claims,
     raw={
         "custom_id": "VARCHAR",
@@ -91,7 +91,7 @@ BATCH = Format(
     calls="coalesce(result.type = 'succeeded', FALSE)",
     fields=(
         moment(_TIME, said="timestamp"),
-        text("model", _RESULT_MODEL, required=True),
+        model(_RESULT_MODEL),
         Field("provider", f"coalesce(nullif(provider, ''), {anthropic.provider(_RESULT_ID, _RESULT_MODEL)})"),
         *wrapper.fields(),
         *anthropic.usage_fields(_of_result),
@@ -110,3 +110,5 @@ BATCH = Format(
     extra=anthropic.further_calls(_of_result),
     further=anthropic.FURTHER,
 )
+
+FORMATS = (FORMAT, BATCH)

@@ -13,6 +13,7 @@ from costctl.formats.fields import (
     first_of,
     label,
     milliseconds,
+    model,
     moment,
     one_of,
     tags,
@@ -61,7 +62,7 @@ FORMAT = Format(
     raw={"id": "VARCHAR", **dict.fromkeys((*_USUAL, *_RARE), "VARCHAR")},
     fields=(
         moment(_TIME, said="timestamp"),
-        text("model", "model", required=True),
+        model("model"),
         text("provider", "provider"),
         label("team", "team_id", "team"),
         label("project", "project_id", "project"),
@@ -119,3 +120,5 @@ FORMAT = Format(
     content=tuple(f'"{name}"' for name in _USUAL),
     rarely={name: f'"{name}"' for name in _RARE},
 )
+
+FORMATS = (FORMAT,)

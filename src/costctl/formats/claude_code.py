@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from costctl.formats import anthropic
-from costctl.formats.fields import Field, dollars, first_of, label, moment, text
+from costctl.formats.fields import Field, dollars, first_of, label, model, moment
 from costctl.formats.format import Format
 from costctl.formats.identity import response_id
 from costctl.formats.sample import Sample
@@ -128,7 +128,7 @@ FORMAT = Format(
     )""",
     fields=(
         moment(first_of("timestamp", "given_time"), said="timestamp"),
-        text("model", _MODEL, required=True),
+        model(_MODEL),
         Field("provider", anthropic.provider(_ID, _MODEL)),
         # The last part of the path, of either system.
         label("project", "regexp_extract(cwd, '([^/\\\\]+)[/\\\\]*$', 1)"),
@@ -154,3 +154,5 @@ FORMAT = Format(
     extra=anthropic.further_calls(_usage),
     further=anthropic.FURTHER,
 )  # fmt: skip
+
+FORMATS = (FORMAT,)

@@ -52,6 +52,11 @@ def text(name: str, *texts: str, required: bool = False) -> Field:
     return Field(name, first_of(*texts), f"{known} IS NOT NULL", ((f"{known} IS NULL", f"{name}: missing"),))
 
 
+def model(*texts: str) -> Field:
+    """The model, which a flag may name where the row does not."""
+    return text("model", *texts, "given_model", required=True)
+
+
 def label(name: str, *texts: str) -> Field:
     """A text that calls are grouped by; one that begins like a secret is kept as its end and a hash."""
     return Field(name, first_of(*texts), kept=secrets.label(f"f_{name}"))
@@ -105,6 +110,13 @@ def unix(raw: str) -> str:
     return f"TRY(make_timestamp(TRY_CAST(floor(TRY_CAST({raw} AS DOUBLE)) AS BIGINT) * 1000000))"
 
 
+def epoch(raw: str, per_second: int) -> str:
+    """SQL for a time in units since 1970, of which a second has ``per_second`` (a power of ten up to 10^9),
+    to the microsecond."""
+    us = str(1_000_000 // per_second) if per_second <= 1_000_000 else f"0.{'1':0>{len(str(per_second)) - 7}}"
+    return f"TRY(make_timestamp(TRY_CAST(floor(TRY_CAST({raw} AS DECIMAL(38, 9)) * {us}) AS BIGINT)))"
+
+
 def moment(raw: str, *, said: str, value: str = "") -> Field:
     """When the call began: ``raw`` is its text, ``value`` its time if that is no :func:`instant`."""
     return Field(
@@ -151,15 +163,23 @@ def milliseconds(name: str, raw: str) -> Field:
 
 def dollars(name: str, raw: str, *, said: str = "") -> Field:
     """An amount in USD as whole pico-dollars; a fraction of one is rounded."""
+    return amount(name, raw, said=said)
+
+
+def amount(name: str, raw: str, *, per_dollar: int = 1, signed: bool = False, said: str = "") -> Field:
+    """An amount in dollars, or in the parts of which a dollar has ``per_dollar``, as whole pico-dollars; a
+    fraction of one is rounded. Only a ``signed`` one may be negative."""
     known, said = f"f_{name}", said or name
-    amount = f"TRY(CAST(TRY_CAST({raw} AS DECIMAL(38, 12)) * {_PICO} AS BIGINT))"
+    pico = f"TRY(CAST(TRY_CAST({raw} AS DECIMAL(38, 14)) * {_PICO // per_dollar} AS BIGINT))"
+    least = -(2**63) if signed else 0
+    unit = "USD" if per_dollar == 1 else f"1/{per_dollar} USD"
     return Field(
         name,
-        f"CASE WHEN {raw} IS NOT NULL THEN {amount} END",
-        f"{known} >= 0",
+        f"CASE WHEN {raw} IS NOT NULL THEN {pico} END",
+        f"{known} >= {least}",
         (
-            (f"{raw} <> '' AND {known} IS NULL", f"{said}: not an amount in USD"),
-            (f"{known} < 0", f"{said}: negative"),
+            (f"{raw} <> '' AND {known} IS NULL", f"{said}: not an amount in {unit}"),
+            *(() if signed else ((f"{known} < 0", f"{said}: negative"),)),
         ),
         unless=raw,
     )

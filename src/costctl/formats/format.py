@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from costctl.formats.fields import Fault, Field
 from costctl.formats.sample import Sample, Shape
-from costctl.records import COLUMNS
+from costctl.records import CHARGES, COLUMNS
 
 COMPUTED = ("call_key", "cost_pico", "price_id", "source_id")
 """Canonical columns that ingest fills, not a format."""
@@ -19,6 +20,9 @@ CANONICAL: tuple[tuple[str, str], ...] = tuple(
 )
 """Name and type of the columns that a format's SELECT yields, beside source_id, line, id, content, reason and
 extra. Tags are the text of a JSON object."""
+
+CANONICAL_CHARGES: tuple[tuple[str, str], ...] = tuple((column.name, column.type) for column in CHARGES)
+"""The same of a format that yields charges."""
 
 UNREADABLE = "unreadable"
 """The reason of a row of which nothing was read, where rows may be no calls: the line is no JSON object, and
@@ -32,15 +36,20 @@ class Format:
     ``claims`` says in a few words why a sample is of this format, or returns "".
     ``raw`` are the columns to read and their DuckDB types: VARCHAR, or STRUCTs and lists of it.
     ``rows`` is the relation that all else is over: ``raw``, or a SELECT of it that brings together what its
-    rows have in different places.
+    rows have in different places, or makes several rows of one. It keeps source_id, line, given_time and
+    given_model, and a row for each raw row of which nothing was read; ``empty`` is SQL over it for that, if
+    it does not have all columns of ``raw``.
+    ``yields`` says what a row becomes.
     ``calls`` is SQL over the raw row for whether it is about a call at all; other rows are skipped.
     ``fields`` are worked out of the raw row; ``columns`` is SQL over them for each canonical column (a column
     that is not there is the field of its own name, else NULL); ``faults`` are conditions over them.
     ``id`` is SQL over the raw row for the source's own id, in its name space; NULL where it has none.
     ``content`` are the raw row's parts that tell id-less rows apart, ``rarely`` those that few rows have, by
     name. They are part of every such call's identity: ``content`` never changes, ``rarely`` may only grow at
-    its end.
+    its end. Of a bucket or a charge they are what it is about, without its figures.
     ``lines_stand_alone``: a file's tail may be read without its head.
+    ``in_order``: a line's meaning hangs on those before it. ``line`` then grows from line to line and from
+    file to file.
     ``repeats``: a call is often told by several lines.
     ``extra`` is SQL over the raw row for text that tells of further calls; ``further`` is a SELECT that makes
     rows of it from the table ``staged``, giving each its own ``extra_id``.
@@ -56,24 +65,27 @@ class Format:
     content: tuple[str, ...]
     rarely: Mapping[str, str] = field(default_factory=dict)
     rows: str = "raw"
+    empty: str = ""
     calls: str = "TRUE"
+    yields: Literal["calls", "charges"] = "calls"
     columns: Mapping[str, str] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
     lines_stand_alone: bool = True
+    in_order: bool = False
     repeats: bool = False
     extra: str = ""
     further: str = ""
 
     def select(self) -> str:
-        """A SELECT over a relation ``raw`` (columns ``source_id``, ``line``, ``given_time`` and those of
-        :attr:`raw`) that yields source_id, line, id, content, reason, extra and the :data:`CANONICAL`
-        columns, a row a call.
+        """A SELECT over a relation ``raw`` (columns ``source_id``, ``line``, ``given_time``, ``given_model``
+        and those of :attr:`raw`) that yields source_id, line, id, content, reason, extra and the
+        :attr:`canonical` columns, a row a call or charge.
 
         ``reason`` is NULL for a good row; for a bad one it is :data:`UNREADABLE` or "FIELD: FAULT", and the
         rest has no meaning.
         """
         values = [f"{each.value} AS f_{each.name}" for each in self.fields]
-        columns = [f"{self._column(name, kind)} AS {name}" for name, kind in CANONICAL]
+        columns = [f"{self._column(name, kind)} AS {name}" for name, kind in self.canonical]
         return f"""SELECT
     source_id, line, own_id AS id, content, {self._reason()} AS reason, extra,
     {_LINES.join(columns)}
@@ -97,12 +109,17 @@ FROM (
 FROM (SELECT rows.*{values} FROM {self.rows} AS rows WHERE {self.calls})"""  # noqa: S608 (constants of the formats)
 
     @property
+    def canonical(self) -> tuple[tuple[str, str], ...]:
+        """Name and type of the columns that :meth:`select` yields, beside its own."""
+        return CANONICAL_CHARGES if self.yields == "charges" else CANONICAL
+
+    @property
     def every_row_is_a_call(self) -> bool:
         """Whether a line that says nothing known is a bad call rather than no call."""
         return self.calls == "TRUE"
 
     def _empty(self) -> str:
-        return " AND ".join(f'"{name}" IS NULL' for name in self.raw)
+        return self.empty or " AND ".join(f'"{name}" IS NULL' for name in self.raw)
 
     def _reason(self) -> str:
         """A sound row passes one test of all its fields; only the others are asked what is wrong."""
@@ -143,12 +160,14 @@ FROM (SELECT rows.*{values} FROM {self.rows} AS rows WHERE {self.calls})"""  # n
         for each in self.fields:
             if each.name == name:
                 return each.kept or f"f_{name}"
-        if name in _DEFAULTS:
-            return _DEFAULTS[name]
+        defaults = _DEFAULTS_OF_CHARGES if self.yields == "charges" else _DEFAULTS
+        if name in defaults:
+            return defaults[name]
         return f"CAST(NULL AS {kind})"
 
 
 _DEFAULTS = {"grain": "'call'", "requests": "CAST(1 AS BIGINT)", "mode": "'standard'", "billing": "'unknown'"}
+_DEFAULTS_OF_CHARGES = {"period_start": "f_ts", "currency": "'USD'", "kind": "'usage'"}
 
 
 _LINES = ",\n    "

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from costctl.formats import wrapper
-from costctl.formats.fields import Field, count, instant, moment, text, unix
+from costctl.formats.fields import Field, count, instant, model, moment, unix
 from costctl.formats.format import Format
 from costctl.formats.identity import response_id
-from costctl.formats.sample import Sample
+from costctl.formats.sample import JSON, Sample
 from costctl.formats.wrapper import either, struct
 
 _OBJECTS = ("chat.completion", "chat.completion.chunk", "response")
@@ -87,7 +87,7 @@ def _fields(part: _Part) -> tuple[Field, ...]:
     def of_output(detail: str) -> str:
         return _of_usage(part, f"completion_tokens_details.{detail}", f"output_tokens_details.{detail}")
 
-    model = part("model")
+    named = part("model")
     # DeepSeek's word for what it read from its cache.
     cached = f"coalesce({of_input('cached_tokens')}, {part('usage.prompt_cache_hit_tokens')})"
     # Opening and searching a page that was found are no searches.
@@ -96,11 +96,11 @@ def _fields(part: _Part) -> tuple[Field, ...]:
     )
     return (
         _moment(part),
-        text("model", model, required=True),
+        model(named),
         Field(
             "provider",
             f"coalesce(nullif(provider, ''), "
-            f"CASE WHEN regexp_matches({model}, '{_OWN_MODELS}') THEN 'openai' END)",
+            f"CASE WHEN regexp_matches({named}, '{_OWN_MODELS}') THEN 'openai' END)",
         ),
         Field("service_tier", part("service_tier")),
         Field("status", part("status")),
@@ -178,7 +178,7 @@ def _content(part: _Part) -> tuple[str, ...]:
 FORMAT = Format(
     name="openai",
     title="OpenAI Chat Completions and Responses objects, one a line, bare or wrapped with labels",
-    shapes=("jsonl",),
+    shapes=JSON,
     claims=_claims,
     raw={**ANSWER, "response": struct(ANSWER), **wrapper.LABELS},
     # Of the chunks of a stream only the last counts tokens.
@@ -206,7 +206,7 @@ def _of_body(path: str) -> str:
 BATCH = Format(
     name="openai-batch",
     title="output files of OpenAI's Batch API (batch price)",
-    shapes=("jsonl",),
+    shapes=JSON,
     claims=_batch_claims,
     raw={
         "id": "VARCHAR",
@@ -223,3 +223,5 @@ BATCH = Format(
     id=f"coalesce({response_id('response.body.id', 'openai')}, 'openai:' || nullif(id, ''))",
     content=("custom_id", *_content(_of_body)),
 )
+
+FORMATS = (FORMAT, BATCH)

@@ -16,13 +16,21 @@ SAMPLE_LINES = 50
 # Texts whole, so that one that is cut leaves its opening mark alone.
 _TEXT_OR_MARK = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|["{}\[\],]', re.DOTALL)
 
-Shape = Literal["jsonl", "csv", "parquet", "unknown"]
+Shape = Literal["jsonl", "array", "document", "csv", "parquet", "unknown"]
+"""How a file is written. jsonl: a JSON object a line. array: one JSON array of objects. document: JSON
+objects one after the other, over as many lines as they like. csv: names in the first line, then records, with
+commas, semicolons or tabs."""
+
+JSON: tuple[Shape, ...] = ("jsonl", "array", "document")
+"""What an export may be, whose vendor gives JSON: people keep it as it came, or put it on lines."""
+
+DELIMITERS = (",", ";", "\t")
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """``objects`` are the JSON objects among a JSONL file's first lines; ``names`` a CSV header's or a
-    Parquet schema's column names."""
+    """``objects`` are the first JSON objects of a file; ``names`` a CSV header's or a Parquet schema's column
+    names."""
 
     shape: Shape
     objects: tuple[Mapping[str, Any], ...] = ()
@@ -32,28 +40,80 @@ class Sample:
 def of_text(head: bytes) -> Sample:
     """The sample of a file that begins with ``head`` (decompressed, at most :data:`SAMPLE_BYTES`)."""
     text = head.removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="replace")
+    is_cut = len(head) >= SAMPLE_BYTES
+    if objects := _elements(text, is_cut):
+        return Sample("array", objects=objects)
+    if objects := _documents(text, is_cut):
+        return Sample("document", objects=objects)
     lines = text.split("\n")  # not at the other line ends of Unicode, which JSON texts may hold
-    if len(head) >= SAMPLE_BYTES:
+    if is_cut:
         lines[-1] = _closed(lines[-1])
-    objects = []
-    for line in lines[:SAMPLE_LINES]:
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(value, dict):
-            objects.append(value)
+    objects = tuple(value for line in lines[:SAMPLE_LINES] if isinstance(value := _parsed(line), dict))
     if objects:
-        return Sample("jsonl", objects=tuple(objects))
+        return Sample("jsonl", objects=objects)
     first = next((line for line in lines if line.strip()), "")
-    if "," in first and not first.lstrip().startswith(("{", "[")):
-        return Sample("csv", names=header(first))
+    names = header(first)
+    if len(names) > 1 and not first.lstrip().startswith(("{", "[")):
+        return Sample("csv", names=names)
     return Sample("unknown")
 
 
 def header(line: str) -> tuple[str, ...]:
     """The column names of a CSV file's first line."""
-    return tuple(name.strip() for name in next(csv.reader(io.StringIO(line)), []))
+    return tuple(name.strip() for name in _record(line, delimiter(line)))
+
+
+def delimiter(line: str) -> str:
+    """What stands between the names of a CSV file's first line: what makes most of them."""
+    return max(DELIMITERS, key=lambda each: len(_record(line, each)))
+
+
+def _record(line: str, delimiter: str) -> list[str]:
+    return next(csv.reader(io.StringIO(line), delimiter=delimiter), [])
+
+
+def _parsed(text: str) -> Any:
+    """The value of a JSON text; None where it is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _elements(text: str, is_cut: bool) -> tuple[Mapping[str, Any], ...]:
+    """The first objects of a text that is one JSON array."""
+    if not text.lstrip().startswith("["):
+        return ()
+    value = _parsed(text) or (_parsed(_closed(text)) if is_cut or _begins_a_document(text) else None)
+    if not isinstance(value, list):
+        return ()
+    return tuple(each for each in value[:SAMPLE_LINES] if isinstance(each, dict))
+
+
+def _begins_a_document(text: str) -> bool:
+    """Whether the first line only opens something. Then what cannot be parsed was cut off."""
+    return text.lstrip().partition("\n")[0].strip() in ("{", "[")
+
+
+def _documents(text: str, is_cut: bool) -> tuple[Mapping[str, Any], ...]:
+    """The first objects of a text of JSON objects, the first of which takes more than one line."""
+    first, _, rest = text.lstrip().partition("\n")
+    if not first.startswith("{") or not rest or isinstance(_parsed(first), dict):
+        return ()
+    objects: list[Mapping[str, Any]] = []
+    decoder = json.JSONDecoder()
+    rest = text.lstrip()
+    while rest and len(objects) < SAMPLE_LINES:
+        try:
+            value, end = decoder.raw_decode(rest)
+        except (ValueError, RecursionError):
+            may_go_on = is_cut or _begins_a_document(rest)
+            value, end = _parsed(_closed(rest)) if may_go_on else None, len(rest)
+        if not isinstance(value, dict):
+            break
+        objects.append(value)
+        rest = rest[end:].lstrip()
+    return tuple(objects)
 
 
 def _closed(line: str) -> str:

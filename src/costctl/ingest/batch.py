@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from costctl.ingest import duplicates, lines, rejected
+from costctl.ingest import charges, duplicates, lines, rejected
 from costctl.ingest.discover import FULL
 from costctl.ingest.insert import insert, last_row
 from costctl.ingest.lines import Reading
@@ -33,8 +33,9 @@ def add(
     ids = _ids(connection, tasks)
     tally = Tally(files=len(tasks))
     last = last_row(connection)
+    duplicates.note_ages(connection, {ids[task.file.name]: task.file.status.st_mtime_ns for task in tasks})
     phase("insert")
-    _insert(connection, tasks, ids, book, spill)
+    tally.charges, charged = _insert(connection, tasks, ids, book, spill)
 
     duplicates.find_known(connection, last)
     tails = [ids[task.file.name] for task in tasks if task.reading and task.reading.start]
@@ -55,6 +56,7 @@ def add(
 
     phase("fold")
     read = _rows_by_source(connection, last)
+    read |= {source_id: (each.rows, each.first_us, each.last_us) for source_id, each in charged.items()}
     bad = dict(
         connection.execute(
             "SELECT source_id, count(*) FROM stored_calls WHERE rowid > ? AND grain = 'reject' "
@@ -64,6 +66,7 @@ def add(
     )
     if bad:
         connection.execute("DELETE FROM stored_calls WHERE rowid > ? AND grain = 'reject'", [last])
+    bad |= {source_id: each.bad for source_id, each in charged.items()}
     equal: dict[int, int] = {}
     relabelled = [ids[task.file.name] for task in tasks if task.is_relabelled]
     if not relabelled:
@@ -111,7 +114,9 @@ def _ids(connection: DuckDBPyConnection, tasks: Iterable[Task]) -> dict[str, int
 
 def _insert(
     connection: DuckDBPyConnection, tasks: Iterable[Task], ids: dict[str, int], book: PriceBook, spill: Path
-) -> None:
+) -> tuple[int, dict[int, charges.Read]]:
+    """Insert the rows of some files; how many charges were new, and what each file of charges gave."""
+    new, charged = 0, dict[int, charges.Read]()
     groups: dict[tuple[object, ...], list[Task]] = {}
     for task in tasks:
         assert task.reading is not None
@@ -121,10 +126,17 @@ def _insert(
         groups.setdefault(key, []).append(task)
     for group in groups.values():
         readings = [(ids[task.file.name], task.reading) for task in group if task.reading]
-        insert(connection, group[0].format, readings, group[0].file.given, book, spill)
+        format, given = group[0].format, group[0].file.given
+        if format.yields == "charges":
+            more, read = charges.insert(connection, format, readings, given)
+            new += more
+            charged |= read
+        else:
+            insert(connection, format, readings, given, book, spill)
+    return new, charged
 
 
-_Span = tuple[int, int, int]
+_Span = tuple[int, int | None, int | None]
 
 
 def _rows_by_source(connection: DuckDBPyConnection, last: int) -> dict[int, _Span]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from costctl.formats import delimiter
 from costctl.ingest.lines import (
     BOM,
     LONGEST_LINE,
@@ -38,8 +39,10 @@ def from_csv(path: Path, packing: Packing, spill: Path, grows: bool) -> Reading:
     reading = Reading(path, target, "none", "jsonl", path.stat().st_size, numbers=numbers)
     csv.field_size_limit(LONGEST_LINE)
     names: tuple[str, ...] = ()
+    with unpacked(path, packing) as stream:
+        first = next(split_lines(stream), b"")
     with unpacked(path, packing) as stream, open(target, "w", encoding="utf-8") as copy:
-        lines = _Lines(stream)
+        lines = _Lines(stream, delimiter(first.removeprefix(BOM).decode("utf-8", errors="replace")))
         try:
             while (record := lines.next_record()) is not None:
                 if not record:
@@ -80,8 +83,9 @@ class _Lines:
     """The lines of a file, read a record at a time. ``number`` lines are done with, by :meth:`accept` or
     :meth:`reject`; ``taken`` are those of the record at hand."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: IO[bytes], delimiter: str) -> None:
         self._unread = split_lines(stream)
+        self._delimiter = delimiter
         self._again: deque[bytes] = deque()
         self.number = 0
         self.taken: list[bytes] = []
@@ -89,7 +93,7 @@ class _Lines:
     def next_record(self) -> list[str] | str | None:
         """The fields of the next record, or what is wrong with it; None at the end. Raises EOFError."""
         try:
-            return next(csv.reader(self, strict=True), None)
+            return next(csv.reader(self, strict=True, delimiter=self._delimiter), None)
         except csv.Error as error:
             return f"not CSV: {error}"
 

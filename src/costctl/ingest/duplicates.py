@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -51,7 +51,7 @@ _COPIES = f"""
 CREATE OR REPLACE TEMP TABLE copies AS
 SELECT new.rowid AS place
 FROM stored_calls AS new JOIN stored_calls AS old ON old.call_key = new.call_key
-WHERE new.rowid > $last AND old.rowid <= $last AND new.grain <> 'reject'
+WHERE new.rowid > $last AND old.rowid <= $last AND new.grain NOT IN ('reject', 'bucket')
     AND old.ts = new.ts AND old.version_ts IS NULL AND new.version_ts IS NULL
     AND {content_hash("old")} = {content_hash("new")}
     AND new.call_key NOT IN (
@@ -74,7 +74,7 @@ WHERE source_id IN (SELECT unnest(CAST($tails AS INTEGER[]))) AND {has_no_id("ca
 _KEYED = f"""
 CREATE OR REPLACE TEMP TABLE keyed AS
 WITH ordered AS (
-    SELECT rowid AS place, source_id, call_key,
+    SELECT rowid AS place, source_id, call_key, "grain",
         CASE WHEN {has_no_id("call_key")}
             THEN row_number() OVER (PARTITION BY call_key, source_id ORDER BY rowid) - 1
             ELSE 0
@@ -82,16 +82,24 @@ WITH ordered AS (
     FROM stored_calls
     WHERE rowid > $last AND grain <> 'reject' AND call_key IN (SELECT call_key FROM doubled)
 )
-SELECT place, source_id, before,
+SELECT place, source_id, "grain", before,
     CASE WHEN before = 0 THEN call_key
         ELSE {key_of_content("CAST(call_key AS VARCHAR) || ':' || before")}
     END AS call_key
 FROM ordered
 """
 
-# Of the versions of a call one stays. An old one goes before an equal new one, so that a copy changes
-# nothing; but not if the new one's file was read before with other flags. The old row of that same file
-# counts no more, nor does its time, unless it is another file's.
+# When the file of each source was written: of rows that are there, and of those that are new.
+_AGES = """
+CREATE OR REPLACE TEMP TABLE ages AS
+SELECT source_id, mtime_ns, FALSE AS is_new FROM sources
+UNION ALL
+SELECT unnest(CAST($sources AS INTEGER[])), unnest(CAST($times AS BIGINT[])), TRUE
+"""
+
+# Of the versions of a call one stays; of those of a bucket the one of the newest report. An old one goes
+# before an equal new one, so that a copy changes nothing; but not if the new one's file was read before with
+# other flags. The old row of that same file counts no more, nor does its time, unless it is another file's.
 _VERSIONS = f"""
 CREATE OR REPLACE TEMP TABLE versions AS
 WITH places AS (
@@ -118,9 +126,14 @@ SELECT v.place, v.call_key, v.is_new, v.ts AS own_ts, v.told_ts,
     bool_or(NOT v.is_new) OVER (PARTITION BY v.call_key) AS was_known,
     row_number() OVER (
         PARTITION BY v.call_key
-        ORDER BY v.is_replaced, {rank("v")}, v.is_relabelled DESC, {tie("v")}, v.is_new, v.place
-    ) = 1 AS stays
-FROM versions AS v
+        ORDER BY v.is_replaced,
+            CASE WHEN v.grain = 'bucket' THEN age.mtime_ns END DESC, v.grain = 'bucket' AND v.is_new DESC,
+            {rank("v")}, v.is_relabelled DESC, {tie("v")}, v.is_new, v.place
+    ) = 1 AS stays,
+    v.grain = 'bucket' AND {content_hash("v")} IN (
+        min({content_hash("v")}) FILTER (NOT v.is_new) OVER (PARTITION BY v.call_key)
+    ) AS is_same
+FROM versions AS v LEFT JOIN ages AS age USING (source_id, is_new)
 """
 
 _BILLED = """provider, model, mode, region, context_tier, "grain", requests, input_tokens, cache_read_tokens,
@@ -173,6 +186,12 @@ class Folding:
 
     known: int = 0
     improved: int = 0
+
+
+def note_ages(connection: DuckDBPyConnection, new: Mapping[int, int]) -> None:
+    """Make the table ``ages`` of when the file of each source was written, in ns since 1970; ``new`` are the
+    files that are read now."""
+    connection.execute(_AGES, {"sources": list(new), "times": list(new.values())})
 
 
 def find_known(connection: DuckDBPyConnection, last: int) -> None:
@@ -229,10 +248,10 @@ def fold(
     connection.execute(_KEYED, {"last": last})
     connection.execute(_VERSIONS, {"last": last, "relabelled": relabelled, "retimed": retimed})
     (known, improved) = connection.execute(
-        "SELECT count(*) FILTER (NOT is_new), count(*) FILTER (is_new) FROM versions "
-        "WHERE stays AND was_known"
+        "SELECT count(*) FILTER (NOT is_new OR is_same), count(*) FILTER (is_new AND NOT is_same) "
+        "FROM versions WHERE stays AND was_known"
     ).fetchone() or (0, 0)
-    if improved:
+    if known or improved:
         connection.execute(_KEEP_PRICE)
     connection.execute(_KEEP_EARLIEST_TIME)
     connection.execute(_DROP_PRICE_OF_ANOTHER_TIME)
@@ -245,6 +264,6 @@ def equal_lines_by_source(connection: DuckDBPyConnection) -> dict[int, int]:
     """How many lines without an id were the same as an earlier one of their file, after :func:`fold`."""
     return dict(
         connection.execute(
-            "SELECT source_id, count(*) FROM keyed WHERE before > 0 GROUP BY source_id"
+            "SELECT source_id, count(*) FROM keyed WHERE before > 0 AND grain = 'call' GROUP BY source_id"
         ).fetchall()
     )

@@ -87,15 +87,15 @@ def _names_at_the_beginning(
     spill: Path,
 ) -> list[CallNames]:
     """The models at the beginnings of the files: nearly always all of them. What is left is priced after."""
-    parquet = readings[0][1].shape == "parquet"
-    first = readings[0][1] if parquet else beginnings((reading for _, reading in readings), spill)
-    relation = call_names(format, first, given)
+    lines = readings[0][1].shape == "jsonl" and not format.in_order
+    first = beginnings((reading for _, reading in readings), spill) if lines else None
+    relation = call_names(format, [(0, first)] if first else readings, given)
     names = connection.execute(
         "SELECT DISTINCT provider, model "
         f"FROM (\n{relation.sql}\nLIMIT {_FIRST_ROWS}) WHERE model IS NOT NULL",
         dict(relation.parameters),
     ).fetchall()
-    if not parquet:
+    if first:
         first.path.unlink()
     return [(provider, model) for provider, model in names]
 

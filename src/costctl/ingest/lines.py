@@ -27,6 +27,9 @@ Packing = Literal["none", "gzip", "zstd"]
 LONGEST_LINE = 64 * 2**20
 """A line of more bytes is rejected."""
 
+LONGEST_DOCUMENT = 128 * 2**20
+"""A JSON document that is neither lines nor an array must fit into memory."""
+
 _CHUNK = 2**20
 _SMALL_CHUNK = 2**14
 BOM = b"\xef\xbb\xbf"
@@ -44,7 +47,7 @@ _STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 class Reading:
     """A file made ready: ``path`` is what DuckDB reads (a temporary file where ``original`` would not do).
 
-    Of the original the bytes from ``start`` to ``read_to`` are read. ``shape`` is jsonl or parquet.
+    Of the original the bytes from ``start`` to ``read_to`` are read. A CSV file's ``shape`` is jsonl.
     ``faults`` are lines that are rejected already: (line, reason, raw). ``numbers``: the line number of each
     record, where records are not lines. ``edges`` are the hashes by which it is known again
     (:func:`costctl.ledger.sources.edges`). ``goes_on``: a line that is no JSON does not end the reading of
@@ -54,7 +57,7 @@ class Reading:
     original: Path
     path: Path
     packing: Packing
-    shape: str
+    shape: Shape
     read_to: int
     start: int = 0
     faults: list[tuple[int, str, bytes]] = field(default_factory=list)
@@ -173,15 +176,34 @@ def last_whole_line(path: Path, size: int) -> int:
 
 
 def whole(path: Path, packing: Packing, shape: Shape, head: bytes, spill: Path, grows: bool) -> Reading:
-    """Make a whole file of JSON lines or Parquet ready. Of one that ``grows`` a last line that is not whole
-    yet is left alone."""
+    """Make a whole file of JSON or Parquet ready. Of lines that still grow (``grows``) a last one that is not
+    whole yet is left alone. Raises :class:`OSError`, also for a document that is too large."""
     size = path.stat().st_size
     if shape == "parquet":
         return Reading(path, path, "none", "parquet", size)
+    if shape in ("array", "document"):
+        return _document(Reading(path, path, packing, shape, size), head, spill)
     read_to = last_whole_line(path, size) if grows else size
     reading = Reading(path, path, packing, "jsonl", read_to)
     if head.startswith(BOM) or _must_be_rewritten(reading):
         return rewritten(reading, spill)
+    return reading
+
+
+def _document(reading: Reading, head: bytes, spill: Path) -> Reading:
+    """Make a file ready that is no lines. DuckDB holds a document whole, so its size must be known."""
+    if reading.packing != "none" or head.startswith(BOM):
+        target = temporary(spill)
+        with unpacked(reading.path, reading.packing) as stream, open(target, "wb") as copy:
+            try:
+                copy.write(stream.read(len(BOM)).removeprefix(BOM))
+                while chunk := stream.read(_CHUNK):
+                    copy.write(chunk)
+            except EOFError as error:
+                raise OSError(str(error)) from error
+        reading = replace(reading, path=target, packing="none")
+    if reading.shape == "document" and reading.path.stat().st_size > LONGEST_DOCUMENT:
+        raise OSError("a JSON document of more than 128 MB; put its records on lines (jq -c)")
     return reading
 
 

@@ -40,20 +40,19 @@ def rejects(
         dict(relation.parameters),
     ).fetchall()
     faulty = {number for number, _, _ in reading.faults}
-    if reading.shape == "parquet":
+    if reading.shape != "jsonl":
         yield from ((line, reason, b"") for line, reason in rows)
         return
     wanted = iter(rows)
     ordinal, reason = next(wanted, (0, ""))
     for count, (number, raw) in enumerate(numbered(reading), start=1):
-        if count != ordinal:
-            continue
-        # A record of a CSV file is an object by our own hand.
-        why = reason if reading.numbers is not None else why_unreadable(raw) or reason
-        # An object without any of the format's names is no call.
-        if number not in faulty and why != UNREADABLE:
-            yield number, why, raw.rstrip(b"\r\n")
-        ordinal, reason = next(wanted, (0, ""))
+        while count == ordinal:
+            # A record of a CSV file is an object by our own hand.
+            why = reason if reading.numbers is not None else why_unreadable(raw) or reason
+            # An object without any of the format's names is no call.
+            if number not in faulty and why != UNREADABLE:
+                yield number, why, raw.rstrip(b"\r\n")
+            ordinal, reason = next(wanted, (0, ""))
 
 
 def why_unreadable(raw: bytes) -> str:

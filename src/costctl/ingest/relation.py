@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 _MOST_BYTES = LONGEST_LINE // 2 + 4096
 """DuckDB's reader has buffers of twice that, and takes a line that fills one."""
+
+_LAYOUTS = {"jsonl": "newline_delimited", "array": "array", "document": "unstructured"}
+"""DuckDB's names of the shapes."""
 
 _LEAST_BYTES, _USUAL_BYTES = 2**20, 2**24
 """How long lines are thought to be, at most, until one is longer. Buffers are twice as large: small ones are
@@ -44,17 +47,17 @@ def judged(
     """The rows of some files of one format, shape and packing, each with the id of its source.
 
     ``numbered``: ``line`` counts the rows of the raw file, from 1; only one file may then be read, and it
-    takes a quarter longer. Else ``line`` is NULL.
+    takes a quarter longer. Else ``line`` is NULL, but of a format in order.
     """
     raw = _raw(format, readings, given, numbered)
     sql, parameters = f"{raw.sql}\n{format.select()}", dict(raw.parameters)
-    filled = _filled(given, parameters)
+    filled = _filled(given, {name for name, _ in format.canonical}, parameters)
     return Relation(f"SELECT * {filled} FROM (\n{sql}\n)" if filled else sql, parameters)
 
 
-def call_names(format: Format, reading: Reading, given: Given) -> Relation:
-    """The providers and models of a file's calls, the bad ones' too."""
-    raw = _raw(format, [(0, reading)], given)
+def call_names(format: Format, readings: Sequence[tuple[int, Reading]], given: Given) -> Relation:
+    """The providers and models of some files' calls, the bad ones' too."""
+    raw = _raw(format, readings, given)
     return Relation(f"{raw.sql}\n{format.names()}", raw.parameters)
 
 
@@ -63,8 +66,9 @@ def _raw(
 ) -> Relation:
     """The beginning of a statement: the relation ``raw`` that a format's SELECT is over."""
     shape = readings[0][1].shape
-    line = "row_number() OVER ()" if numbered else "CAST(NULL AS BIGINT)"
+    line = "row_number() OVER ()" if numbered or format.in_order else "CAST(NULL AS BIGINT)"
     time = "CAST($time AS VARCHAR)" if given.time else "CAST(NULL AS VARCHAR)"
+    model = "CAST($model AS VARCHAR)" if given.model else "CAST(NULL AS VARCHAR)"
     if shape == "parquet":
         assert len(readings) == 1  # their columns may differ
         source, line = "CAST($sources AS INTEGER[])[1]", "file_row_number + 1" if numbered else line
@@ -76,11 +80,14 @@ def _raw(
         types = ", ".join(f"'{name}': '{kind}'" for name, kind in format.raw.items())
         most = _usual_bytes(readings)
         goes_on = numbered or any(reading.goes_on for _, reading in readings)
+        if shape == "document":
+            most = max(most, *(reading.path.stat().st_size + _LEAST_BYTES for _, reading in readings))
         reader = (
-            f"read_json($files, format = 'newline_delimited', ignore_errors = {goes_on}, "
+            f"read_json($files, format = '{_LAYOUTS[shape]}', "
+            f"ignore_errors = {goes_on and shape == 'jsonl'}, "
             # By its bytes, not its name; and a directory "team=search" is a directory.
             f"compression = '{readings[0][1].packing}', hive_partitioning = FALSE, "
-            f"maximum_object_size = {_MOST_BYTES if goes_on else most}, columns = {{{types}}})"
+            f"maximum_object_size = {max(_MOST_BYTES, most) if goes_on else most}, columns = {{{types}}})"
         )
     parameters: dict[str, Any] = {
         "files": [_literal(reading.path) for _, reading in readings],
@@ -88,8 +95,11 @@ def _raw(
     }
     if given.time:
         parameters["time"] = given.time
+    if given.model:
+        parameters["model"] = given.model
     sql = f"""WITH raw AS (
-    SELECT {source} AS source_id, {line} AS line, {time} AS given_time, {columns}
+    SELECT {source} AS source_id, {line} AS line, {time} AS given_time, {model} AS given_model,
+        {columns}
     FROM {reader}
 )"""
     return Relation(sql, parameters)
@@ -100,7 +110,7 @@ def _usual_bytes(readings: Sequence[tuple[int, Reading]]) -> int:
     return min(max(size // 16, _LEAST_BYTES), _USUAL_BYTES)
 
 
-def _filled(given: Given, parameters: dict[str, Any]) -> str:
+def _filled(given: Given, columns: Collection[str], parameters: dict[str, Any]) -> str:
     """The REPLACE list by which flags fill what a row does not say; a row's own tags go before given ones."""
     replaced = []
     for flag, column in (
@@ -109,13 +119,13 @@ def _filled(given: Given, parameters: dict[str, Any]) -> str:
         ("user", "user_id"),
         ("agent", "agent"),
     ):
-        if value := getattr(given, flag):
+        if column in columns and (value := getattr(given, flag)):
             parameters[flag] = value
             replaced.append(f"coalesce({column}, CAST(${flag} AS VARCHAR)) AS {column}")
-    if given.billing:
+    if "billing" in columns and given.billing:
         parameters["billing"] = given.billing
         replaced.append("CAST($billing AS VARCHAR) AS billing")
-    if given.tags:
+    if "tags" in columns and given.tags:
         parameters["tags"] = json.dumps(
             dict(sorted(given.tags.items())), ensure_ascii=False, separators=(",", ":")
         )

@@ -196,7 +196,7 @@ class _Run:
                 connection, tasks, self.spill, lambda: self._add(connection, tasks)
             )
             for task, why in unreadable:
-                self.left_out.note(task.file, why)
+                self.left_out.note(task.file, why, failed=True)
             self.tally.add(tally)
             self._commit(connection, more_comes)
 
@@ -250,6 +250,7 @@ class _Run:
             (Column("rows_new", "count"), tally.new),
             (Column("rows_known", "count"), tally.known),
             (Column("rows_improved", "count"), tally.improved),
+            (Column("charges_new", "count"), tally.charges),
             (Column("rows_rejected", "count"), tally.rejected.total()),
             (Column("rejects_by_reason", "count"), dict(sorted(tally.rejected.items()))),
             (Column("unpriced_calls", "count"), tally.unpriced),

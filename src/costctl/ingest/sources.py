@@ -30,6 +30,7 @@ class Given:
     tags: Mapping[str, str] = field(default_factory=dict)
     time: str = ""
     zone: str = ""
+    model: str = ""
 
     def to_json(self) -> str:
         """Only what was given, keys sorted: equal flags are equal texts."""

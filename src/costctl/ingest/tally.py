@@ -15,6 +15,7 @@ class Tally:
     new: int = 0
     known: int = 0
     improved: int = 0
+    charges: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     rejected_before: int = 0
     equal_lines: int = 0
@@ -31,6 +32,7 @@ class Tally:
             "new",
             "known",
             "improved",
+            "charges",
             "rejected_before",
             "equal_lines",
             "unpriced",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from costctl.ledger.errors import LedgerError
-from costctl.records import COLUMNS
+from costctl.records import CHARGES, COLUMNS
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -51,6 +51,14 @@ PRICE_COLUMNS: tuple[tuple[str, str], ...] = (
 """A price row as the ledger keeps it: append-only, one row per ``content``; pico-dollars a token or unit."""
 
 
+CHARGE_COLUMNS: tuple[tuple[str, str], ...] = (
+    ("charge_key", "UUID"),
+    *((column.name, column.type) for column in CHARGES),
+    ("source_id", "INTEGER"),
+)
+"""Name and type of the columns of ``charges``, in order."""
+
+
 def _columns(columns: tuple[tuple[str, str], ...]) -> str:
     return ",\n    ".join(f"{name} {kind}" for name, kind in columns)
 
@@ -59,11 +67,7 @@ TABLES = (
     "CREATE TABLE meta (key VARCHAR, value VARCHAR)",
     f"CREATE TABLE stored_calls (\n    {_columns(STORED)}\n)",
     f"CREATE TABLE prices (\n    {_columns(PRICE_COLUMNS)}\n)",
-    """CREATE TABLE charges (
-    charge_key UUID, period_start TIMESTAMP, period_end TIMESTAMP, provider VARCHAR, model VARCHAR,
-    workspace VARCHAR, api_key VARCHAR, line_item VARCHAR, amount_pico BIGINT, currency VARCHAR,
-    kind VARCHAR, source_id INTEGER
-)""",
+    f"CREATE TABLE charges (\n    {_columns(CHARGE_COLUMNS)}\n)",
     # What is known of each ingested file. read_to: bytes that are in the ledger. head, tail: hashes of the
     # first 4 kB and of the 4 kB before read_to. given: the flags of its ingest, as JSON.
     """CREATE TABLE sources (
