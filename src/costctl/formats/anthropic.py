@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from costctl.formats.fields import Fault, Field, count, first_of
+from costctl.formats.fields import Fault, Field, count, first_of, instant
 from costctl.formats.wrapper import struct
 from costctl.records import MAX_TOKENS
 
@@ -55,7 +55,6 @@ def content(usage: _Usage) -> tuple[str, ...]:
 
 def usage_fields(usage: _Usage) -> tuple[Field, ...]:
     """What a usage object says."""
-    geo = usage("inference_geo")
     return (
         count("input_tokens", usage("input_tokens"), required=True),
         count("output_tokens", usage("output_tokens"), required=True),
@@ -72,8 +71,7 @@ def usage_fields(usage: _Usage) -> tuple[Field, ...]:
         count("web_fetches", usage("server_tool_use.web_fetch_requests"), said="web_fetch_requests"),
         Field("service_tier", usage("service_tier")),
         Field("speed", usage("speed")),
-        # "global" and "not_available" are the ordinary price.
-        Field("region", f"CASE WHEN {geo} NOT IN ('', 'global', 'not_available') THEN {geo} END"),
+        Field("region", region(usage("inference_geo"))),
     )
 
 
@@ -96,6 +94,32 @@ USAGE_COLUMNS = {
     "WHEN coalesce(f_service_tier, '') IN ('', 'default', 'standard') THEN 'standard' "
     "ELSE f_service_tier END",
 }
+
+
+def region(geo: str) -> str:
+    """SQL for the region of an ``inference_geo``: "global" and "not_available" are the ordinary price."""
+    return f"CASE WHEN {geo} NOT IN ('', 'global', 'not_available') THEN {geo} END"
+
+
+def reported_mode(tier: str, speed: str) -> str:
+    """SQL for the mode of a report's service tier and speed, NULL where it states neither. Priority at demand
+    and discounted flex are kinds of those tiers; no page says what they cost."""
+    return (
+        f"CASE WHEN {speed} = 'fast' THEN 'fast' "
+        f"WHEN {tier} = 'priority_on_demand' THEN 'priority' WHEN {tier} = 'flex_discount' THEN 'flex' "
+        f"WHEN {tier} <> '' THEN {tier} WHEN {speed} <> '' THEN 'standard' END"
+    )
+
+
+def utc(raw: str) -> str:
+    """SQL for a time that is in UTC where it states no zone; a date is its midnight."""
+    zoned = f"regexp_matches({raw}, '([A-Za-z]|[+-][0-9]{{2}}:?[0-9]{{2}})$')"
+    return f"CASE WHEN {zoned} THEN {instant(raw)} ELSE TRY_CAST({raw} AS TIMESTAMP) END"
+
+
+def day(raw: str) -> str:
+    """SQL for the text of such a time, the same whether midnight is written or not."""
+    return f"regexp_replace({raw}, '[T ]00:00(:00([.]0+)?)?(Z|[+]00:?00)?$', '')"
 
 
 def provider(id: str, model: str) -> str:
