@@ -56,7 +56,7 @@ def test_two_claims_are_an_error_that_names_both() -> None:
     ("kind", "line"),
     [
         ("an event of a stream", {"type": "message_start", "message": {"usage": {"input_tokens": 1}}}),
-        ("a page of OpenAI's usage", {"object": "page", "data": [{"object": "bucket", "results": []}]}),
+        ("a page of another kind", {"object": "page", "data": [{"id": "b", "results": []}]}),
         ("a gateway's log of answers", {"trace_id": "t", "ai_org": "openai", "response": ANSWER}),
         ("a call without tokens", {"timestamp": "2026-01-01", "model": "m"}),
         ("a file of anything", {"name": "x", "value": 1}),

@@ -6,6 +6,7 @@ NAME_SPACES: tuple[tuple[str, str], ...] = (
     ("msg_", "anthropic"),
     ("chatcmpl-", "openai"),
     ("resp_", "openai"),
+    ("gen-", "openrouter"),
 )
 """How a response's id begins, and its provider. One call that is seen in a provider's log, in a transcript
 and in a call log has the same id, so it is one row."""
