@@ -96,7 +96,7 @@ _RARE = {
 # A user in several groups is counted in each of them.
 _GROUP_FAULT: Fault = (
     "rbac_group_id <> ''",
-    "rbac_group_id: groups share users, so their rows are not disjoint",
+    "rbac_group_id: rows of groups overlap",
 )
 _PERIOD_END = Field(
     "period_end",
