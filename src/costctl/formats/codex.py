@@ -180,7 +180,8 @@ _ROWS = f"""(
                 ELSE moment < begun OR moment - moment_before < INTERVAL 1 SECOND
             END, FALSE)) OVER (PARTITION BY source_id ORDER BY line))
             -- What an older version wrote of the thread, before it was resumed by one that writes records.
-            AND coalesce(line < first_record AND step IS DISTINCT FROM first_usage, TRUE) AS is_call
+            AND (first_record IS NULL OR (line < first_record AND step IS DISTINCT FROM first_usage))
+            AS is_call
         FROM weighed
     )
     SELECT lines.*, place, coalesce(is_call, FALSE) AS is_call,
