@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pkgutil import iter_modules
+from typing import Any
 
 from costctl.formats.format import CANONICAL, UNREADABLE, Format
 from costctl.formats.sample import SAMPLE_BYTES, Sample, delimiter, header, of_text
@@ -21,16 +22,20 @@ __all__ = [
     "header",
     "of_text",
     "recognise",
+    "refused",
 ]
 
 
-def _formats() -> Iterator[Format]:
-    """Those of every module in this package that has some."""
+def _of_modules(name: str) -> Iterator[Any]:
+    """What the modules of this package have in tuples of that name."""
     for module in iter_modules(__path__):
-        yield from getattr(import_module(f"{__name__}.{module.name}"), "FORMATS", ())
+        yield from getattr(import_module(f"{__name__}.{module.name}"), name, ())
 
 
-FORMATS: dict[str, Format] = {each.name: each for each in _formats()}
+FORMATS: dict[str, Format] = {each.name: each for each in _of_modules("FORMATS")}
+
+REFUSED: tuple[tuple[Callable[[Sample], str], str], ...] = tuple(_of_modules("REFUSED"))
+"""Exports that hold no calls: what says in a few words that a sample is of one, and what to read instead."""
 
 
 class AmbiguousFile(Exception):  # noqa: N818 - a fact about a file, caught by that name
@@ -56,3 +61,8 @@ def recognise(sample: Sample) -> tuple[Format, str] | None:
     for name, why in claims.items():
         return FORMATS[name], why
     return None
+
+
+def refused(sample: Sample) -> str:
+    """What a file is that holds no calls, and what to read instead; "" where nothing is known of it."""
+    return next((f"{what}; {instead}" for claims, instead in REFUSED if (what := claims(sample))), "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from costctl.formats import FORMATS, SAMPLE_BYTES, AmbiguousFile, Format, Sample, recognise
+from costctl.formats import FORMATS, SAMPLE_BYTES, AmbiguousFile, Format, Sample, recognise, refused
 from costctl.formats.sample import Shape
 from costctl.ingest import lines
 from costctl.ingest.csv_lines import from_csv
@@ -90,7 +90,8 @@ def _recognised(
         sampled = lines.sample_of_short_lines(path, packing)
         claim = recognise(sampled)
     if claim is None:
-        return "of no format that costctl knows; `costctl formats` lists them", sampled
+        unknown = "of no format that costctl knows; `costctl formats` lists them"
+        return refused(sampled) or unknown, sampled
     return claim[0], sampled
 
 
