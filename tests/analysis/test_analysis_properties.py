@@ -188,4 +188,4 @@ def test_every_measure_of_every_group(
     assert report.complete == (not gaps)
     assert report.unpriced.calls == sum(call["requests"] or 1 for call in gaps)
     assert report.unpriced.tokens == sum(prompt(call) + call["output_tokens"] for call in gaps)
-    assert report.calls == sum(call["requests"] or 0 for call in made)
+    assert report.calls == sum(call["requests"] or 1 for call in made)

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from costctl.analysis.calls import Calls, Sums, filters_of, merged
 from costctl.analysis.dimensions import dimension
+from costctl.analysis.grain import grain_of
 from costctl.analysis.measures import Group, measures
 from costctl.analysis.provenance import unpriced_of, with_provenance
 from costctl.analysis.questions import QuestionError
@@ -33,22 +34,24 @@ def bill(
     now: datetime | None = None,
     where: Iterable[str | Filter] = (),
     budget: Decimal | int | None = None,
+    grain: str = "auto",
 ) -> Report:
     """What each model cost in ``month`` (``2024-10``, ``last-month``; of ``zone``) and in the month before.
 
     Figures: ``month_before`` (its cost), ``growth`` over it (a fraction, None where it cost nothing),
     ``annualised`` (12 times the month) and, with a ``budget`` in USD, ``budget``, ``over_budget`` (money,
     negative below it) and ``overrun`` (``over_budget`` as a fraction of the budget). A model used in either
-    month has a row. What says that calls have no price speaks of both months. Raises :class:`QuestionError`
+    month has a row. What says that calls have no price speaks of both months. ``grain``: which of calls and
+    buckets count (:mod:`costctl.analysis.grain`). Raises :class:`QuestionError`
     for a budget that is not above 0, :class:`costctl.periods.PeriodError`,
     :class:`costctl.filters.FilterError`, :class:`costctl.ledger.LedgerError`.
     """
     limit = None if budget is None else _limit(budget)
     this = period(month=month, zone=zone, now=now or datetime.now(UTC))
     last = _before(this)
-    by, passed = (dimension("model"),), filters_of(where)
+    by, passed, of_grain = (dimension("model"),), filters_of(where), grain_of(grain)
     with ledger.reading() as engine:
-        calls, earlier = Calls(engine, this, passed), Calls(engine, last, passed)
+        calls, earlier = (Calls(engine, each, passed, of_grain) for each in (this, last))
         sums = {str(key[0]): each for key, each in calls.sums(by).items()}
         before = {str(key[0]): each for key, each in earlier.sums(by).items()}
         whole, whole_before = merged(sums.values()), merged(before.values())

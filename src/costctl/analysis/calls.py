@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from costctl import filters
 from costctl.analysis.dimensions import Dimension, Key
+from costctl.analysis.grain import Grain, condition
 from costctl.filters import Filter
 from costctl.ledger import Engine, tag_path
 from costctl.periods import Period, buckets
@@ -27,6 +28,8 @@ class Sums(NamedTuple):
     """
 
     rows: int = 0
+    buckets: int = 0
+    """Rows that are lines of a usage report."""
     requests: int = 0
     cost: int = 0
     """Pico-dollars, of the calls that have a price."""
@@ -46,6 +49,8 @@ class Sums(NamedTuple):
     """Requests that say how long they took."""
     subscribed: int = 0
     """Calls under a subscription."""
+    uncounted: int = 0
+    """Rows that do not say how many calls they are."""
     uncounted_prompt: int = 0
     """Tokens of the prompts of rows that do not say how many calls they are."""
     uncounted_cost: int = 0
@@ -84,6 +89,7 @@ def _expressions(engine: Engine) -> tuple[str, ...]:
     latency = "TRY(latency_ms * requests)"
     by_name = {
         "rows": "count(*)",
+        "buckets": "count(*) FILTER (WHERE grain = 'bucket')",
         "requests": "sum(requests)",
         "cost": cost,
         "input_tokens": "sum(input_tokens)",
@@ -96,6 +102,7 @@ def _expressions(engine: Engine) -> tuple[str, ...]:
         "latency": f"sum({latency})",
         "timed": f"sum(requests) FILTER (WHERE {latency} IS NOT NULL)",
         "subscribed": "sum(coalesce(requests, 1)) FILTER (WHERE billing = 'subscription')",
+        "uncounted": "count(*) FILTER (WHERE requests IS NULL)",
         "uncounted_prompt": f"sum({prompt}) FILTER (WHERE requests IS NULL)",
         "uncounted_cost": f"{cost} FILTER (WHERE requests IS NULL)",
         "unpriced_rows": "count(*) FILTER (WHERE cost_pico IS NULL)",
@@ -112,11 +119,13 @@ def _added(columns: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class Calls:
-    """The calls of ``period`` that pass ``where``, in a ledger that is open."""
+    """The calls of ``period`` that pass ``where``, in a ledger that is open; ``grain`` says whether buckets
+    count."""
 
     engine: Engine
     period: Period
     where: tuple[Filter, ...] = ()
+    grain: Grain = "auto"
 
     @cached_property
     def span(self) -> tuple[datetime, datetime] | None:
@@ -145,8 +154,19 @@ class Calls:
             text, bound = dimension.sql(self.engine, span, self.period.zone)
             keys.append(f"{text} AS key_{number}")
             parameters += bound
-        condition, bound = filters.sql(self.where, tag=(self.engine.tag(), tag_path))
-        return keys, f"{self.period.sql()} AND {condition}", [*parameters, *bound]
+        asked, bound = self.asked
+        counted = f" AND {self._grain}" if self._grain else ""
+        return keys, asked + counted, [*parameters, *bound]
+
+    @property
+    def asked(self) -> tuple[str, list[str]]:
+        """SQL for whether a row is of the period and passes the filters, and its parameters."""
+        passes, bound = filters.sql(self.where, tag=(self.engine.tag(), tag_path))
+        return f"{self.period.sql()} AND {passes}", list(bound)
+
+    @cached_property
+    def _grain(self) -> str:
+        return condition(self.engine, self.grain)
 
     def sums(self, by: Sequence[Dimension] = ()) -> dict[Key, Sums]:
         """The sums of each group that has calls, in one pass over them."""

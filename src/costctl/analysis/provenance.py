@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 
 from costctl.analysis.calls import Calls, Sums
+from costctl.analysis.grain import left_out, note
 from costctl.ledger import Engine
 from costctl.periods import Period
 from costctl.report import Report, Span, Unpriced
@@ -13,7 +14,13 @@ from costctl.report import Report, Span, Unpriced
 
 def with_provenance(report: Report, calls: Calls, sums: Sums) -> Report:
     """``report``, an answer about ``calls`` whose sums are ``sums``, with what it stands on."""
-    notes = report.notes
+    notes = (*report.notes, *(note(each) for each in left_out(calls.engine, calls.grain, *calls.asked)))
+    if sums.buckets:
+        are = "row is a bucket" if sums.buckets == 1 else "rows are buckets"
+        notes = (
+            *notes,
+            f"{sums.buckets:,} {are} of a usage report, at the tier that it states, else the base one",
+        )
     if sums.subscribed:
         are = "call under a subscription is" if sums.subscribed == 1 else "calls under a subscription are"
         notes = (*notes, f"{sums.subscribed:,} {are} counted at list price")
@@ -21,7 +28,7 @@ def with_provenance(report: Report, calls: Calls, sums: Sums) -> Report:
         stamped(report, calls.engine),
         period=span(calls.period),
         filters=tuple(map(str, calls.where)),
-        calls=sums.requests,
+        calls=sums.requests + sums.uncounted,
         complete=not sums.unpriced_rows,
         unpriced=unpriced_of(calls, sums),
         notes=notes,

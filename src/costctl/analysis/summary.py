@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from costctl.analysis.calls import Calls, Sums, filters_of, merged
 from costctl.analysis.dimensions import Dimension, Key, dimensions, other, title
+from costctl.analysis.grain import grain_of
 from costctl.analysis.measures import BY_NAME, MEASURES, P95, Group, Measure, measures
 from costctl.analysis.percentiles import latencies, rest_latency
 from costctl.analysis.pivot import pivoted
@@ -46,6 +47,7 @@ def summary(
     top: int | None = None,
     sort: str | None = None,
     pivot: bool = False,
+    grain: str = "auto",
 ) -> Report:
     """The measures of the calls of ``period``, one row for each combination of ``by``; of all, where ``by``
     is empty.
@@ -56,13 +58,14 @@ def summary(
     ``p95_latency_ms`` need not wait for it). ``sort``: a dimension or measure, with ``:asc`` or ``:desc``
     after it; figures descend by themselves, names and times ascend. ``top``: as many rows, the first by
     ``sort`` (by cost, if it is not given), and one more for the rest. ``pivot``: time downwards, the other
-    of two dimensions to the right, the one measure of ``columns`` (cost) in the cells.
+    of two dimensions to the right, the one measure of ``columns`` (cost) in the cells. ``grain``: which of
+    calls and buckets count (:mod:`costctl.analysis.grain`).
 
     Shares are of the cost of all rows. Raises :class:`QuestionError`, :class:`costctl.filters.FilterError`,
     :class:`costctl.ledger.LedgerError`.
     """
     asked = dimensions(by)
-    passed = filters_of(where)
+    passed, of_grain = filters_of(where), grain_of(grain)
     if top is not None and top < 1:
         raise QuestionError(f"the top {top} rows are none", "ask for one at least")
     if pivot:
@@ -70,11 +73,12 @@ def summary(
             raise QuestionError("a pivot cannot be sorted", "its rows are in the order of time")
         cells = measures(columns or ("cost",))
         with ledger.reading() as engine:
-            return pivoted(Calls(engine, period, passed), asked, cells, top)
+            return pivoted(Calls(engine, period, passed, of_grain), asked, cells, top)
     shown = measures(columns) if columns is not None else _all_but(omit)
     order = _order(sort, asked, top)
     with ledger.reading() as engine:
-        return _answer(Calls(engine, period, passed), asked, shown, columns is not None, order, top)
+        calls = Calls(engine, period, passed, of_grain)
+        return _answer(calls, asked, shown, columns is not None, order, top)
 
 
 def _all_but(omit: Iterable[str]) -> tuple[Measure, ...]:

@@ -75,6 +75,18 @@ Where = Annotated[
     ),
 ]
 
+Grain = Annotated[
+    str | None,
+    typer.Option(
+        "--grain",
+        metavar="GRAIN",
+        help="What counts: auto (calls, and buckets of usage reports where there are no calls of their day), "
+        "call, or bucket.",
+        show_default="auto",
+        rich_help_panel=FILTER,
+    ),
+]
+
 # --- output -----------------------------------------------------------------------------------------------
 
 Format = Annotated[

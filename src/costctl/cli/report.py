@@ -101,6 +101,7 @@ def report(
         by,
         period=session.period,
         where=session.filters,
+        grain=session.grain,
         columns=_names(columns),
         omit=() if _has_room(session) else (analysis.P95,),
         top=None if top is None else count("--top", top),
@@ -148,6 +149,7 @@ def bill(session: Session, budget: Budget = None) -> None:
         zone=session.settings.zone,
         now=session.now,
         where=session.filters,
+        grain=session.grain,
         budget=None if budget is None else amount("--budget", budget),
     )
     session.show(answer)

@@ -40,7 +40,7 @@ PERIOD: Options = {
 NOW: Options = {"now": options.Now}
 MONTH: Options = {name: PERIOD[name] for name in ("month", "tz", "now")}
 ZONE: Options = {"tz": options.Tz}
-FILTER: Options = {"where": options.Where}
+FILTER: Options = {"where": options.Where, "grain": options.Grain}
 OUTPUT: Options = {
     "format": options.Format,
     "out": options.Out,
@@ -132,6 +132,11 @@ class Session:
         from costctl.filters import parse
 
         return tuple(parse(text) for text in self.given["where"] or ())
+
+    @property
+    def grain(self) -> str:
+        """What --grain says."""
+        return self.given["grain"] or "auto"
 
     def say(self, text: str) -> None:
         """Talk on standard error, unless --quiet."""
