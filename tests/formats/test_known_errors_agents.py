@@ -439,3 +439,21 @@ def test_pages_of_cursor_that_overlap_add_nothing_twice(tmp_path: Path, held: In
     first.write_text(json.dumps(cursor_page(12.34), indent=2))
     again.write_text(json.dumps(cursor_page(12.34, 1.0), indent=2))
     assert len(held(first, again).calls) == 2
+
+
+def test_tokscale_1154_what_was_written_to_the_cache_is_beside_the_other_input(
+    tmp_path: Path, held: Ingest
+) -> None:
+    # Subtracted from one another they left 200 of the 1,200 that were written, and the amount was replaced by
+    # a catalogue's, without Cursor's own fee.
+    export = tmp_path / "usage-events.csv"
+    export.write_text(
+        "Date,Kind,Model,Max Mode,Input (w/ Cache Write),Input (w/o Cache Write),Cache Read,Output Tokens,"
+        "Total Tokens,Cost\n"
+        '"2026-10-01T10:00:00.000Z","On-Demand","claude-4-sonnet","No","1200","1000","5000","300","7500","0.12"\n'
+    )
+    found = held(export)
+    names = ("input_tokens", "cache_write_5m_tokens", "cache_read_tokens", "output_tokens")
+    assert tokens(found.calls, *names) == [(1000, 1200, 5000, 300)]
+    assert sums(found) == [7500]
+    assert tokens(found.calls, "reported_cost_pico") == [(120_000_000_000,)]

@@ -1,10 +1,14 @@
-"""Usage events of Cursor's Admin API (POST /teams/filtered-usage-events) and of its dashboard: pages as they
-came, or one event a line.
+"""Usage events of Cursor: pages of its Admin API (POST /teams/filtered-usage-events) and of its dashboard, as
+they came or one event a line, and the dashboard's CSV export.
 
 Facts: cursor.com/docs/account/teams/admin-api ("Get usage events data") for ``usageEvents``;
 kenn-io/agentsview, internal/cursorusage, for ``usageEventsDisplay``; docs.getdx.com, "cursor cost
 breakdowns", for what the amounts are. They are cents: ``chargedCents`` is ``totalCents``, for the model,
 and Cursor's own ``cursorTokenFee``. The token counts are disjoint. An event has no id.
+
+The export's ``Input (w/ Cache Write)`` is what was written to the cache and ``Input (w/o Cache Write)`` the
+other input: ``Total Tokens`` is the sum of all four (junhoyeo/tokscale#1154, pingdotgg/t3code#6046). Its
+``Cost`` is in dollars.
 """
 
 from __future__ import annotations
@@ -60,9 +64,15 @@ _ROWS = f"""(
     )
 )"""  # noqa: S608 (constants of this module)
 
-_TAGS = """nullif(CAST(json_merge_patch('{}', json_object(
-    'kind', nullif(kind, ''), 'max_mode', nullif(maxMode, ''), 'headless', nullif(isHeadless, '')
-)) AS VARCHAR), '{}')"""
+
+def _tags(kind: str, max_mode: str, headless: str) -> str:
+    """SQL for the text of an object of those that are not empty."""
+    stated = f"""json_object(
+        'kind', nullif({kind}, ''), 'max_mode', nullif({max_mode}, ''), 'headless', nullif({headless}, '')
+    )"""
+    return f"nullif(CAST(json_merge_patch('{{}}', {stated}) AS VARCHAR), '{{}}')"
+
+
 _IS_INCLUDED = "coalesce(NOT f_isChargeable, contains(lower(kind), 'included'), FALSE)"
 _IS_METERED = "coalesce(f_isChargeable, regexp_matches(lower(kind), 'usage.based'), FALSE)"
 _SAYS_NO_TOKENS = f"coalesce({', '.join(f'f_{name}' for name in _TOKENS)}) IS NULL"
@@ -85,7 +95,7 @@ FORMAT = Format(
         model("model"),
         Field("provider", "'cursor'"),
         label("user_id", "userEmail", "userId"),
-        Field("tags", _TAGS),
+        Field("tags", _tags("kind", "maxMode", "isHeadless")),
         truth("isChargeable", "isChargeable"),
         *(count(name, f"tokenUsage.{name}") for name in _TOKENS),
         amount("totalCents", "tokenUsage.totalCents", per_dollar=100),
@@ -110,4 +120,62 @@ FORMAT = Format(
              *(f"tokenUsage.{name}" for name in _TOKENS)),
 )  # fmt: skip
 
-FORMATS = (FORMAT,)
+_COUNTED = {
+    "input": "Input (w/o Cache Write)",
+    "written": "Input (w/ Cache Write)",
+    "read": "Cache Read",
+    "output": "Output Tokens",
+}
+_COLUMNS = (
+    "Date",
+    "User",
+    "Cloud Agent ID",
+    "Automation ID",
+    "Kind",
+    "Model",
+    "Max Mode",
+    *_COUNTED.values(),
+)
+
+
+def _csv_claims(sample: Sample) -> str:
+    if {"Date", "Model", "Input (w/o Cache Write)"} <= set(sample.names):
+        return "has Date, Model and Input (w/o Cache Write)"
+    return ""
+
+
+# Beside amounts there are words for none.
+_COST = """CASE WHEN lower("Cost") IN ('included', 'free', '-', 'nan') THEN '0' ELSE ltrim("Cost", '$') END"""
+_IS_FREE = """regexp_matches(lower(concat_ws(' ', "Kind", "Cost")), 'included|free|no charge')"""
+
+CSV = Format(
+    name="cursor-csv",
+    title="usage-events-*.csv, the export of Cursor's dashboard",
+    shapes=("csv",),
+    claims=_csv_claims,
+    raw=dict.fromkeys((*_COLUMNS, "Cost"), "VARCHAR"),
+    fields=(
+        moment("nullif(\"Date\", '')", said="Date"),
+        model('"Model"'),
+        Field("provider", "'cursor'"),
+        label("user_id", '"User"'),
+        label("agent", '"Automation ID"', '"Cloud Agent ID"'),
+        Field("tags", _tags('"Kind"', '"Max Mode"', "''")),
+        *(count(name, f'"{column}"', said=column) for name, column in _COUNTED.items()),
+        Field("success", """coalesce(NOT contains(lower("Kind"), 'errored'), TRUE)"""),
+        amount("cost", _COST, said="Cost"),
+    ),
+    columns={
+        "input_tokens": "f_input",
+        "cache_read_tokens": "f_read",
+        "cache_write_5m_tokens": "f_written",
+        "output_tokens": "f_output",
+        "billing": f"CASE WHEN {_IS_FREE} THEN 'subscription' WHEN f_cost > 0 THEN 'metered' "
+        "ELSE 'unknown' END",
+        "reported_cost_pico": "f_cost",
+    },
+    id="CAST(NULL AS VARCHAR)",
+    content=tuple(f'"{name}"' for name in _COLUMNS),
+)
+
+FORMATS = (FORMAT, CSV)
