@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
@@ -66,8 +66,9 @@ class Filter:
         return f"{tag}{name}{'!' * self.negated}{self.operator}{values}"
 
 
-def parse(text: str) -> Filter:
-    """The filter that ``text`` says, in the module's grammar. Raises :class:`FilterError`."""
+def parse(text: str, also: Collection[str] = ()) -> Filter:
+    """The filter that ``text`` says, in the module's grammar. ``also`` are columns that only the caller knows.
+    Raises :class:`FilterError`."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -78,7 +79,7 @@ def parse(text: str) -> Filter:
         raise FilterError(f"{text!r} is not a filter", hint)
     name, negation, symbol, values = form.groups()
     operator: Operator = next(each for each in get_args(Operator) if each == symbol)
-    column = _column(name)
+    column = _column(name, (*COLUMNS, *also))
     patterns = [_pattern(value, operator) for value in _split(values)]
     if operator != "=" and () in patterns:
         raise FilterError(f"{text!r} compares with nothing", f"{name}= finds what is unknown")
@@ -127,15 +128,15 @@ _FORM = re.compile(r"[ ]*((?:[^\\]|\\.)*?)[ ]*(!?)(=|~|\^=)(.*)", re.DOTALL)
 _PIECE = re.compile(r"\\[,*? \\]|.", re.DOTALL)
 
 
-def _column(name: str) -> str:
+def _column(name: str, columns: Collection[str]) -> str:
     if name.startswith("tag:"):
         tag = re.sub(r"\\(.)", r"\1", name[4:], flags=re.DOTALL)
         if not tag:
             raise FilterError("tag: needs a name", "as in tag:env=prod")
         return f"tag:{tag}"
-    if name not in COLUMNS:
-        near = difflib.get_close_matches(name, COLUMNS, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(COLUMNS)} and tag:NAME"
+    if name not in columns:
+        near = difflib.get_close_matches(name, columns, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(columns)} and tag:NAME"
         raise FilterError(f"unknown column {name!r} in a filter", hint)
     return name
 
@@ -195,7 +196,8 @@ def _value(column: str, row: Mapping[str, Any]) -> str:
     if column.startswith("tag:"):
         value = (row.get("tags") or {}).get(column[4:])
     else:
-        value = row.get(BY_PUBLIC[column].name) or row.get(column)
+        known = BY_PUBLIC.get(column)
+        value = (known and row.get(known.name)) or row.get(column)
     return value or ""
 
 

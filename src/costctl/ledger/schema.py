@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from costctl.ledger.allocated import PLAIN, Layout, layout, relation
+from costctl.ledger.engine import DuckDBEngine
 from costctl.ledger.errors import LedgerError
 from costctl.records import CHARGES, COLUMNS
 
@@ -109,7 +111,7 @@ _TAGS = f"""coalesce(
         ) END
     )"""
 
-VIEW = f"""CREATE VIEW calls AS
+_VIEW = f"""CREATE OR REPLACE VIEW calls AS
 SELECT
     call_key, ts, grain, requests, provider, model, team, project, user_id, user_id AS "user", agent, session,
     api_key, workspace,
@@ -131,12 +133,17 @@ SELECT
         )[1]), ''), '{_BEYOND}')
     END AS unpriced_reason,
     source_id
-FROM stored_calls"""  # noqa: S608 - constants
+FROM """  # noqa: S608 - constants
+
+
+def view(layout: Layout = PLAIN) -> str:
+    """The statement that makes the view ``calls``, with the labels of the table ``allocations``."""
+    return _VIEW + relation(layout)
 
 
 def create(connection: DuckDBPyConnection) -> None:
     """Make every table and the view in an empty database."""
-    for statement in (*TABLES, VIEW):
+    for statement in (*TABLES, view()):
         connection.execute(statement)
     connection.executemany(
         "INSERT INTO meta VALUES (?, ?)",
@@ -149,11 +156,12 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {}
 
 
 def migrate(connection: DuckDBPyConnection, version: int) -> None:
-    """Bring a ledger of an older version to :data:`VERSION`, in one transaction."""
+    """Bring a ledger of an older version to :data:`VERSION`, in one transaction; its view is made anew."""
     connection.execute("BEGIN")
     for step in range(version, VERSION):
         for statement in MIGRATIONS[step]:
             connection.execute(statement)
+    connection.execute(view(layout(DuckDBEngine(connection))))
     connection.execute("UPDATE meta SET value = ? WHERE key = 'version'", [str(VERSION)])
     connection.execute("COMMIT")
 
