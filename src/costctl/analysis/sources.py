@@ -31,9 +31,9 @@ def sources(ledger: Ledger, *, zone: ZoneInfo | None = None) -> Report:
     """Every ingested file, by its path; times in ``zone`` (UTC).
 
     ``state`` is the file's, now: ``current``; ``grown``, only appended to; ``changed`` otherwise; ``gone``;
-    ``unreadable``; of standard input ``stream``. ``waiting``: bytes at its end that the next ingest will
-    read, or that wait for the end of their line; None where that is not known. Raises
-    :class:`costctl.ledger.LedgerError`.
+    ``unreadable``; of standard input ``stream``; of another ledger ``merged``. ``waiting``: bytes at its end
+    that the next ingest will read, or that wait for the end of their line; None where that is not known.
+    Raises :class:`costctl.ledger.LedgerError`.
     """
     zone = zone or ZoneInfo("UTC")
     with ledger.reading() as engine:
@@ -64,6 +64,8 @@ def _row(source: Source, zone: ZoneInfo) -> tuple[Cell, ...]:
 def _state(source: Source) -> tuple[str, int | None]:
     if source.is_stream:
         return "stream", None
+    if source.is_merged:
+        return "merged", None
     path = Path(source.path)
     try:
         found = compared(path, source)

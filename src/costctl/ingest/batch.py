@@ -95,7 +95,7 @@ def add(
         noted.append(_noted(task, source_id, read.get(source_id), reasons.total(), equal.get(source_id, 0)))
         _discard(task.reading)
     save(connection, noted)
-    _count_rows(connection, last, tally)
+    count_rows(connection, last, tally)
     return tally
 
 
@@ -197,7 +197,8 @@ def _noted(task: Task, source_id: int, read: _Span | None, rejects: int, equal_l
     )
 
 
-def _count_rows(connection: DuckDBPyConnection, last: int, tally: Tally) -> None:
+def count_rows(connection: DuckDBPyConnection, last: int, tally: Tally) -> None:
+    """Put the figures of the rows since row ``last`` into ``tally``."""
     row: tuple[Any, ...] = connection.execute(
         "SELECT count(*), count(*) FILTER (cost_pico IS NULL), epoch_us(min(ts)), epoch_us(max(ts)), "
         "CAST(coalesce(sum(cost_pico), 0) AS HUGEINT) FROM stored_calls WHERE rowid > ?",

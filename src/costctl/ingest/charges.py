@@ -96,8 +96,13 @@ def insert(
     connection.execute(_STAGED.format(rows=relation.sql), dict(relation.parameters))
     read = {source_id: Read(*figures) for source_id, *figures in connection.execute(_READ).fetchall()}
     connection.execute(_KEYED)
+    return keep(connection), read
+
+
+def keep(connection: DuckDBPyConnection) -> int:
+    """Keep the charges of the table ``keyed_charges``, where no newer report has them; how many are new."""
     connection.execute(_NEWEST)
     (new,) = connection.execute(_NEW).fetchone() or (0,)
     for statement in (_DROP, _INSERT):
         connection.execute(statement)
-    return int(new), read
+    return int(new)

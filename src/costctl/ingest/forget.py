@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from costctl.ingest.task import Task
 from costctl.ledger import Ledger
 from costctl.ledger.errors import LedgerError
 from costctl.ledger.phases import phase
-from costctl.ledger.sources import Source, named
+from costctl.ledger.sources import Source, merged_path, named
 from costctl.pricing.book import PriceBook
 from costctl.report import Column, Outcome
 
@@ -84,21 +85,29 @@ def forget(ledger: Ledger, names: Sequence[str], *, book: PriceBook, keep_reject
         ),
         (len(parts.forgotten), removed, len(tasks), restored),
         tuple(
-            f"{source.path} is gone: its own calls stay, those that it shared with a forgotten file are lost"
+            f"{source.path} is {'of another ledger' if source.is_merged else 'gone'}: its own calls stay, "
+            "those that it shared with a forgotten file are lost"
             for source in parts.gone
         ),
     )
 
 
 def _parts(names: Sequence[str], sources: dict[str, Source]) -> _Parts:
-    forgotten = {source.path: source for source in (named(name, sources) for name in names)}
+    forgotten = {source.path: source for name in names for source in _named(name, sources)}
     others = [
         source
         for path, source in sources.items()
         if path not in forgotten and any(_overlap(source, each) for each in forgotten.values())
     ]
-    there = [source for source in others if Path(source.path).is_file()]
+    there = [source for source in others if not source.is_merged and Path(source.path).is_file()]
     return _Parts(list(forgotten.values()), there, [source for source in others if source not in there])
+
+
+def _named(name: str, sources: dict[str, Source]) -> list[Source]:
+    """The source ``name``, or all that a ledger of that name brought. Raises :class:`LedgerError`."""
+    ledger = merged_path(os.path.realpath(Path(name).expanduser()), "")
+    parts = [source for path, source in sources.items() if source.is_merged and path.startswith(ledger)]
+    return parts or [named(name, sources)]
 
 
 def _overlap(one: Source, other: Source) -> bool:

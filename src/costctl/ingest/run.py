@@ -19,7 +19,7 @@ from costctl.ingest.plan import File, Skipped
 from costctl.ingest.progress import Progress, watched
 from costctl.ingest.sources import Given
 from costctl.ingest.tally import Tally, subject
-from costctl.ledger import Ledger
+from costctl.ledger import Ledger, LedgerError
 from costctl.ledger.phases import phase
 from costctl.ledger.sources import Source, load
 from costctl.report import Column, Outcome
@@ -128,7 +128,7 @@ class _Run:
         known, unpriced, needs_prices = self._known()
         found = plan.pending(files, known, self.full)
         self._pass_over(found.unchanged)
-        todo = [file for file, _, _ in found.todo]
+        ledgers, todo = _apart([file for file, _, _ in found.todo])
         if self.progress and todo:
             self.progress.start(sum(file.status.st_size for file in todo))
         if found.moved:
@@ -136,6 +136,8 @@ class _Run:
         groups = list(plan.batches(todo))
         for group in groups:
             self._read_group(group, found.known, more_comes=group is not groups[-1])
+        for file in ledgers:
+            self._merge(file)
         if needs_prices and not self.has_written:
             self._keep_moved_and_price([])
         if unpriced or self.others_wrote:
@@ -199,6 +201,20 @@ class _Run:
                 self.left_out.note(task.file, why, failed=True)
             self.tally.add(tally)
             self._commit(connection, more_comes)
+
+    def _merge(self, file: File) -> None:
+        from costctl.ingest.merge import merge
+
+        other = Ledger(file.path, self.ledger.wait, self.ledger.say)
+        with self.ledger.writing() as connection:
+            connection.execute("BEGIN")
+            try:
+                self.tally.add(merge(connection, other, file.name, self.book))
+            except LedgerError as error:
+                connection.execute("ROLLBACK")
+                self.left_out.note(file, error.message)
+                return
+            self._commit(connection)
 
     def _tasks(self, files: Sequence[File], known: Mapping[str, Source]) -> list[Task]:
         from costctl.ingest import task
@@ -305,6 +321,26 @@ def spilling(ledger: Ledger) -> Iterator[Path]:
         shutil.rmtree(spill, ignore_errors=True)
         with suppress(OSError):
             parent.rmdir()
+
+
+def _apart(files: Sequence[File]) -> tuple[list[File], list[File]]:
+    """Other ledgers among ``files``, and the rest."""
+    ledgers: list[File] = []
+    others: list[File] = []
+    for file in files:
+        (ledgers if _is_ledger(file) else others).append(file)
+    return ledgers, others
+
+
+def _is_ledger(file: File) -> bool:
+    if not file.named or file.is_stream:
+        return False
+    from costctl.ingest.merge import is_ledger
+
+    try:
+        return is_ledger(file.path)
+    except OSError:
+        return False
 
 
 def _counts(engine: Engine) -> dict[int, int]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    import pyarrow
     from duckdb import DuckDBPyConnection
 
 Row = tuple[Any, ...]
@@ -21,6 +22,10 @@ class Engine(Protocol):
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
         """The rows of a SELECT; ``?`` stand for ``parameters``, in order."""
+        ...
+
+    def batches(self, sql: str) -> pyarrow.RecordBatchReader:
+        """The rows of a SELECT as they come, for another engine."""
         ...
 
     def money_sum(self, expression: str) -> str:
@@ -49,6 +54,9 @@ class DuckDBEngine:
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
         return self._connection.execute(sql, list(parameters)).fetchall()
+
+    def batches(self, sql: str) -> pyarrow.RecordBatchReader:
+        return self._connection.sql(sql).to_arrow_reader()
 
     def money_sum(self, expression: str) -> str:
         # sum(BIGINT) is a HUGEINT: no realistic ledger overflows it.

@@ -21,6 +21,15 @@ STANDARD_INPUT = "stdin:"
 """How the path of a source begins that is no file (standard input, a pipe); a hash of its content follows."""
 
 
+MERGED = -1
+"""The device of a source that is what another ledger has of one format."""
+
+
+def merged_path(ledger: str, format: str) -> str:
+    """The path of the source that is what ``ledger`` has of one format."""
+    return f"{ledger}#{format}"
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A row of the table ``sources``; sizes in bytes, times in nanoseconds since 1970, except that
@@ -51,6 +60,11 @@ class Source:
     def is_stream(self) -> bool:
         """Whether it was standard input or a pipe, which nobody can read again."""
         return self.path.startswith(STANDARD_INPUT)
+
+    @property
+    def is_merged(self) -> bool:
+        """Whether it came from another ledger: its files are there, not here."""
+        return self.device == MERGED
 
 
 _COLUMNS = """source_id, path, format, given, size, mtime_ns, device, inode, read_to, head, tail, rows,

@@ -1,0 +1,184 @@
+"""Another costctl ledger into this one: several machines' usage in one place.
+
+Calls keep their keys, so a ledger may be merged as often as it grows: what is known is not counted again. Its
+calls keep their prices too. Where they came from is kept by format, as one source each; the rejected lines
+stay where their files are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from costctl.ingest import charges, duplicates
+from costctl.ingest.batch import count_rows
+from costctl.ingest.insert import last_row
+from costctl.ingest.prices import price_unpriced
+from costctl.ingest.sources import save
+from costctl.ingest.tally import Tally
+from costctl.ledger import Ledger
+from costctl.ledger.schema import CHARGE_COLUMNS, STORED
+from costctl.ledger.sources import MERGED, Source, merged_path
+from costctl.pricing import sql
+from costctl.pricing.book import PriceBook
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from costctl.ledger import Engine
+
+_SIGNATURE = b"DUCK"
+_SIGNATURE_AT = 8
+
+
+def is_ledger(path: Path) -> bool:
+    """Whether a file is a DuckDB database, by its first bytes. Raises :class:`OSError`."""
+    with open(path, "rb") as file:
+        return file.read(_SIGNATURE_AT + len(_SIGNATURE))[_SIGNATURE_AT:] == _SIGNATURE
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What another ledger has of one format."""
+
+    format: str
+    mtime_ns: int
+    rejected: int
+
+
+_PARTS = """
+SELECT format, max(mtime_ns), CAST(coalesce(sum(rejected), 0) AS BIGINT) FROM sources
+GROUP BY format ORDER BY format
+"""
+
+_PRICE = ", ".join(f"p.{name}" for name, _ in sql.CONTENT)
+_PRICES = f"SELECT {_PRICE} FROM prices AS p WHERE price_id IN (SELECT price_id FROM stored_calls)"
+
+_OWN = ("price_id", "source_id")
+_CALLS = (
+    "SELECT "
+    + ", ".join(f"c.{name}" for name, _ in STORED if name not in _OWN)
+    + """, CAST(p.content AS VARCHAR) AS price_content, s.format AS source_format
+FROM stored_calls AS c
+LEFT JOIN prices AS p ON p.price_id = c.price_id
+LEFT JOIN sources AS s ON s.source_id = c.source_id"""
+)
+
+_KEEP_PRICES = f"""
+INSERT INTO prices (price_id, {", ".join(name for name, _ in sql.CONTENT)})
+SELECT (SELECT coalesce(max(price_id), 0) FROM prices) + row_number() OVER (ORDER BY content), {_PRICE}
+FROM (SELECT * REPLACE (CAST(content AS UUID) AS content) FROM incoming_prices) AS p
+WHERE p.content NOT IN (SELECT content FROM prices)
+"""
+
+_TAKEN = {"call_key": "CAST(c.call_key AS UUID)", "price_id": "p.price_id", "source_id": "part.source_id"}
+_KEEP_CALLS = f"""
+INSERT INTO stored_calls
+SELECT {", ".join(_TAKEN.get(name, f"c.{name}") for name, _ in STORED)}
+FROM incoming_calls AS c
+LEFT JOIN prices AS p ON p.content = CAST(c.price_content AS UUID)
+LEFT JOIN parts AS part ON part.format = c.source_format
+"""
+
+_CHARGES = (
+    "SELECT "
+    + ", ".join(f"c.{name}" for name, _ in CHARGE_COLUMNS if name != "source_id")
+    + ", s.format AS source_format FROM charges AS c LEFT JOIN sources AS s ON s.source_id = c.source_id"
+)
+_KEYED_CHARGES = """
+CREATE OR REPLACE TEMP TABLE keyed_charges AS
+SELECT c.* EXCLUDE (source_format) REPLACE (CAST(c.charge_key AS UUID) AS charge_key), part.source_id
+FROM incoming_charges AS c LEFT JOIN parts AS part ON part.format = c.source_format
+"""
+
+_SPANS = """
+SELECT source_id, count(*), epoch_us(min(ts)), epoch_us(max(ts))
+FROM (
+    SELECT source_id, ts FROM stored_calls UNION ALL SELECT source_id, period_start FROM charges
+)
+WHERE source_id IN (SELECT source_id FROM parts)
+GROUP BY source_id
+"""
+
+
+def merge(connection: DuckDBPyConnection, other: Ledger, name: str, book: PriceBook) -> Tally:
+    """Bring what the ledger ``other`` (as a source: ``name``) has into an open transaction, which the caller
+    commits. Raises :class:`LedgerError` for a file that is no ledger of ours."""
+    tally = Tally(files=1)
+    with other.reading() as engine:
+        parts = [_Part(*row) for row in engine.rows(_PARTS)]
+        ids = _ids(connection, name, parts)
+        last = last_row(connection)
+        duplicates.note_ages(connection, {ids[part.format]: part.mtime_ns for part in parts})
+        connection.execute(
+            "CREATE OR REPLACE TEMP TABLE parts AS SELECT "
+            "unnest(CAST($formats AS VARCHAR[])) AS format, unnest(CAST($ids AS INTEGER[])) AS source_id",
+            {"formats": list(ids), "ids": list(ids.values())},
+        )
+        _copy(connection, engine, "incoming_prices", _PRICES, _KEEP_PRICES)
+        _copy(connection, engine, "incoming_calls", _CALLS, _KEEP_CALLS)
+        _copy(connection, engine, "incoming_charges", _CHARGES, _KEYED_CHARGES)
+    tally.charges = charges.keep(connection)
+    duplicates.find_known(connection, last)
+    tally.known = duplicates.drop_copies(connection, last)
+    if duplicates.find_doubled(connection, last):
+        folding = duplicates.fold(connection, last, [], [])
+        tally.known += folding.known
+        tally.improved = folding.improved
+    price_unpriced(connection, book)
+    _note(connection, name, parts, ids)
+    count_rows(connection, last, tally)
+    return tally
+
+
+def _ids(connection: DuckDBPyConnection, name: str, parts: list[_Part]) -> dict[str, int]:
+    """The id of the source that each format's part is."""
+    known = dict(connection.execute("SELECT path, source_id FROM sources").fetchall())
+    next_id = max(known.values(), default=0) + 1
+    ids: dict[str, int] = {}
+    for part in parts:
+        path = merged_path(name, part.format)
+        if path in known:
+            ids[part.format] = known[path]
+        else:
+            ids[part.format] = next_id
+            next_id += 1
+    return ids
+
+
+def _copy(connection: DuckDBPyConnection, engine: Engine, name: str, select: str, into: str) -> None:
+    """Run ``into`` over the rows of ``select`` in another ledger, as a relation called ``name``."""
+    connection.register(name, engine.batches(select))
+    try:
+        connection.execute(into)
+    finally:
+        connection.unregister(name)
+
+
+def _note(connection: DuckDBPyConnection, name: str, parts: list[_Part], ids: dict[str, int]) -> None:
+    spans = {source_id: span for source_id, *span in connection.execute(_SPANS).fetchall()}
+    sources = []
+    for part in parts:
+        rows, first, last = spans.get(ids[part.format], (0, None, None))
+        sources.append(
+            Source(
+                ids[part.format],
+                merged_path(name, part.format),
+                part.format,
+                "{}",
+                size=0,
+                mtime_ns=part.mtime_ns,
+                device=MERGED,
+                inode=0,
+                read_to=0,
+                head="",
+                tail="",
+                rows=rows,
+                rejected=part.rejected,
+                first_us=first,
+                last_us=last,
+            )
+        )
+    if sources:
+        save(connection, sources)
