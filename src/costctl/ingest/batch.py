@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from costctl.ingest import charges, duplicates, lines, rejected
+from costctl.ingest.allocate import allocate_new
 from costctl.ingest.discover import FULL
 from costctl.ingest.insert import insert, last_row
 from costctl.ingest.lines import Reading
@@ -95,6 +96,7 @@ def add(
         noted.append(_noted(task, source_id, read.get(source_id), reasons.total(), equal.get(source_id, 0)))
         _discard(task.reading)
     save(connection, noted)
+    allocate_new(connection, last)
     count_rows(connection, last, tally)
     return tally
 
