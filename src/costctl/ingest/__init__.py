@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from costctl.ingest.progress import Progress
@@ -18,16 +19,8 @@ __all__ = ["Given", "Ingested", "Input", "Progress", "allocate", "forget", "inge
 
 def __getattr__(name: str) -> object:
     # Rarely asked for, and slow to import.
-    if name == "allocate":
-        from costctl.ingest.allocate import allocate
-
-        return allocate
-    if name == "forget":
-        from costctl.ingest.forget import forget
-
-        return forget
-    if name == "reprice":
-        from costctl.ingest.reprice import reprice
-
-        return reprice
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in ("allocate", "forget", "reprice"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # The function takes the place of its module, which the import has put here under the same name.
+    function = globals()[name] = getattr(import_module(f"{__name__}.{name}"), name)
+    return function

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from costctl.ingest import charges, duplicates, lines, rejected
-from costctl.ingest.allocate import allocate_new
+from costctl.ingest.allocated import allocate_new
 from costctl.ingest.discover import FULL
 from costctl.ingest.insert import insert, last_row
 from costctl.ingest.lines import Reading

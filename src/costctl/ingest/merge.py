@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from costctl.ingest import charges, duplicates
+from costctl.ingest.allocated import allocate_new
 from costctl.ingest.batch import count_rows
 from costctl.ingest.insert import last_row
 from costctl.ingest.prices import price_unpriced
@@ -128,6 +129,7 @@ def merge(connection: DuckDBPyConnection, other: Ledger, name: str, book: PriceB
         tally.improved = folding.improved
     price_unpriced(connection, book)
     _note(connection, name, parts, ids)
+    allocate_new(connection, last)
     count_rows(connection, last, tally)
     return tally
 

@@ -244,7 +244,7 @@ class _Run:
                 connection.execute(
                     "UPDATE sources SET path = ? WHERE source_id = ?", [source.path, source.source_id]
                 )
-            from costctl.ingest.allocate import allocate_moved
+            from costctl.ingest.allocated import allocate_moved
             from costctl.ingest.prices import price_unpriced
 
             if moved:
