@@ -137,7 +137,8 @@ def _fields(part: _Part) -> tuple[Field, ...]:
     )
     total = f"TRY_CAST({part('usage.total_tokens')} AS BIGINT)"
     # OpenRouter's credits are dollars; what others mean by a cost, they do not say.
-    cost = f"CASE WHEN starts_with({part('id')}, 'gen-') THEN {part('usage.cost')} END"
+    is_openrouter = f"starts_with({part('id')}, 'gen-') OR lower(provider) = 'openrouter'"
+    cost = f"CASE WHEN {is_openrouter} THEN {part('usage.cost')} END"
     # Opening and searching a page that was found are no searches.
     searches = (
         "lambda item: item.type = 'web_search_call' AND coalesce(item.action.type, 'search') = 'search'"
@@ -269,7 +270,7 @@ def _content(part: _Part) -> tuple[str, ...]:
 
 FORMAT = Format(
     name="openai",
-    title="OpenAI Chat Completions and Responses objects, one a line, bare or wrapped with labels",
+    title="answers of OpenAI's shape, Chat Completions or Responses, bare or wrapped with labels",
     shapes=JSON,
     claims=_claims,
     raw={**ANSWER, "response": struct(ANSWER), **wrapper.LABELS},
