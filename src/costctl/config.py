@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from costctl.documents import Document
 
 FILE_NAME = "costctl.yaml"
+ALLOCATION_NAME = "allocation.yaml"
 FORMATS = ("table", "json", "csv", "md")
 DEFAULT_WAIT = 30.0
 """Seconds."""
@@ -47,6 +48,7 @@ class SourceEntry(NamedTuple):
     model: str = ""
     tags: Mapping[str, str] = MappingProxyType({})
     assume_tz: str = ""
+    pseudonymize: tuple[str, ...] = ()
     place: str = ""
     """FILE:LINE of its format, where it names one."""
 
@@ -58,6 +60,7 @@ class Settings(NamedTuple):
     tz: str | None = None
     format: str = "table"
     prices: Path | None = None
+    allocation: Path | None = None
     wait: float = DEFAULT_WAIT
     """Seconds to wait for a ledger that another process holds."""
     quiet: bool = False
@@ -114,6 +117,7 @@ def load(
     tz: str | None = None,
     format: str | None = None,
     prices: str | os.PathLike[str] | None = None,
+    allocation: str | os.PathLike[str] | None = None,
     wait: float | str | None = None,
     quiet: bool | None = None,
 ) -> Settings:
@@ -143,11 +147,18 @@ def load(
         tz=_zone(tz, variable("TZ"), document),
         format=_format(format, variable("FORMAT"), said),
         prices=path("prices", prices),
+        allocation=path("allocation", allocation) or _beside(base),
         wait=_wait(wait, variable("WAIT"), said),
         quiet=_quiet(quiet, variable("QUIET"), said),
         sources=tuple(_source(document, number, base) for number in range(len(said.get("sources", ())))),
         file=found.path if found else None,
     )
+
+
+def _beside(directory: Path) -> Path | None:
+    """The allocation.yaml in ``directory``; None if there is none."""
+    path = directory / ALLOCATION_NAME
+    return path if path.is_file() else None
 
 
 def _own_path(document: Document, found: Found, key: str) -> Path:
@@ -243,5 +254,6 @@ def _source(document: Document | None, number: int, base: Path) -> SourceEntry:
         model=entry.get("model", ""),
         tags=dict(entry.get("tags", {})),
         assume_tz=entry.get("assume_tz", ""),
+        pseudonymize=tuple(entry.get("pseudonymize", ())),
         place=f"{document.path}:{document.line('sources', number, 'as')}" if "as" in entry else "",
     )

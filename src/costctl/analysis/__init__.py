@@ -5,8 +5,10 @@ from costctl.analysis.costs import cost_summary
 from costctl.analysis.gaps import rejects, unpriced
 from costctl.analysis.measures import P95
 from costctl.analysis.questions import QuestionError
+from costctl.analysis.showback import showback
 from costctl.analysis.sources import sources
 from costctl.analysis.summary import summary
+from costctl.analysis.unallocated import unallocated
 
 __all__ = [
     "P95",
@@ -14,7 +16,9 @@ __all__ = [
     "bill",
     "cost_summary",
     "rejects",
+    "showback",
     "sources",
     "summary",
+    "unallocated",
     "unpriced",
 ]

@@ -131,7 +131,8 @@ def _known(engine: Engine, statement: str = "") -> str:
     tables: dict[str, list[str]] = {}
     for table, column in engine.rows(
         """SELECT table_name, column_name FROM duckdb_columns()
-        WHERE NOT internal AND table_name NOT IN ('meta', 'stored_calls') ORDER BY table_name, column_index"""
+        WHERE NOT internal AND table_name NOT IN ('meta', 'stored_calls', 'allocations')
+        ORDER BY table_name, column_index"""
     ):
         tables.setdefault(table, []).append(column)
     named = [table for table in tables if re.search(rf"\b{table}\b", statement, re.IGNORECASE)]

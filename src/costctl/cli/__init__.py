@@ -40,6 +40,12 @@ COMMANDS = (
         USAGE,
         "Take files out of the ledger again.",
     ),
+    Entry(
+        "allocate",
+        "costctl.cli.allocate",
+        USAGE,
+        "Give calls to teams, projects and users by rules, where their source does not say.",
+    ),
     Entry("formats", "costctl.cli.formats", USAGE, "List the input formats that ingest understands."),
     Entry(
         "report",

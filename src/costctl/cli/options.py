@@ -151,3 +151,12 @@ Prices = Annotated[
         rich_help_panel=LEDGER,
     ),
 ]
+Allocation = Annotated[
+    str | None,
+    typer.Option(
+        "--allocation",
+        metavar="FILE",
+        help="The rules. Default: allocation.yaml beside costctl.yaml, or here. [COSTCTL_ALLOCATION]",
+        rich_help_panel=LEDGER,
+    ),
+]

@@ -9,6 +9,7 @@ import typer
 
 from costctl.cli.session import FILTER, LEDGER, MONTH, OUTPUT, PERIOD, Session, command
 from costctl.cli.values import amount, count
+from costctl.config import SettingError
 
 if TYPE_CHECKING:
     from costctl.report import Report
@@ -61,6 +62,15 @@ Pivot = Annotated[
     ),
 ]
 
+Showback = Annotated[
+    bool,
+    typer.Option(
+        "--showback",
+        help="Split the costs that teams share, as allocation.yaml says. Needs team in --by.",
+        rich_help_panel=SHAPE,
+    ),
+]
+
 ROOM_FOR_ALL = 160
 """Columns of a terminal below which a table does not show every figure."""
 
@@ -79,6 +89,7 @@ costctl report --by day --month 2024-10 --where team=search
 costctl report --by day,model --pivot --last 2w
 costctl report --by tag:env --where 'model~opus' --columns cost,requests --sort requests
 costctl report --by user --top 10 --out users.csv
+costctl report --by team --showback --month 2024-10
 """,
 )
 def report(
@@ -88,6 +99,7 @@ def report(
     sort: Sort = None,
     top: Top = None,
     pivot: Pivot = False,
+    showback: Showback = False,
 ) -> None:
     """Show what calls cost, by team, user, model, day or any label.
 
@@ -96,6 +108,17 @@ def report(
     """
     from costctl import analysis
 
+    if showback:
+        if columns or sort or top or pivot:
+            raise SettingError(
+                "--showback has columns of its own", "without --columns, --sort, --top, --pivot"
+            )
+        session.show(
+            analysis.showback(
+                session.ledger, by, period=session.period, where=session.filters, grain=session.grain
+            )
+        )
+        return
     answer = analysis.summary(
         session.ledger,
         by,

@@ -50,6 +50,7 @@ OUTPUT: Options = {
 }
 LEDGER: Options = {"db": options.Db, "wait": options.Wait}
 PRICES: Options = {"prices": options.Prices}
+ALLOCATION: Options = {"allocation": options.Allocation}
 
 
 class CommandError(Exception):
@@ -77,6 +78,7 @@ class Session:
             tz=given.get("tz"),
             format=given.get("format"),
             prices=given.get("prices"),
+            allocation=given.get("allocation"),
             wait=given.get("wait"),
             quiet=given.get("quiet") or None,
         )
