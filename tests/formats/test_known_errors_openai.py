@@ -262,6 +262,26 @@ def test_a_later_report_of_a_day_replaces_the_earlier_one(tmp_path: Path, held: 
     assert [call["requests"] for call in held(export).calls] == [10]
 
 
+def test_a_later_report_of_costs_replaces_the_earlier_one(tmp_path: Path, held: Ingest) -> None:
+    def day(name: str, value: str) -> Path:
+        amount = {"value": value, "currency": "usd"}
+        return page(
+            tmp_path / name, "costs", {"amount": amount, "line_item": "gpt-5, input", "project_id": "proj_1"}
+        )
+
+    early, late = day("early.json", "1.5"), day("late.json", "2.25")
+    export = lines(
+        tmp_path / "export.csv",
+        "start_time,end_time,start_time_iso,end_time_iso,amount_value,amount_currency,line_item,project_id,"
+        "project_name",
+        '1772323200,1772409600,2026-03-01T00:00:00,2026-03-02T00:00:00,2.5,usd,"gpt-5, input",proj_1,Shop',
+    )
+    for age, path in enumerate((export, late, early)):
+        os.utime(path, (1772500000 - age, 1772500000 - age))
+    assert [charge["amount_pico"] for charge in held(late, early).charges] == [2_250_000_000_000]
+    assert [charge["amount_pico"] for charge in held(export).charges] == [2_500_000_000_000]
+
+
 def test_deepseeks_day_of_two_prices_is_one_sum(tmp_path: Path, held: Ingest) -> None:
     # Of an export of August 2026, when peak prices began: a type has a row for each price.
     day = "u,2026-08-20T00:00:00+08:00,2026-08-21T00:00:00+08:00,deepseek-v4-flash,k,sk"

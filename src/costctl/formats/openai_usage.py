@@ -273,11 +273,19 @@ USAGE_FAULTS: tuple[Fault, ...] = (
     ),
 )
 
-USAGE_CONTENT = (
-    "kind",
-    *PERIOD,
-    *("lower(batch)" if name == "batch" else f'"{name}"' for name in DIMENSIONS),
+# One thing by its id or, where there is none, its name: reports of the same days give both or one.
+_WHOSE = tuple(
+    first_of(*names)
+    for names in (
+        ("project_id", "project_name"),
+        ("user_id", "user_email"),
+        ("api_key_id", "api_key_name"),
+    )
 )
+USAGE_CONTENT = (
+    "kind", *PERIOD, *_WHOSE, "model", "lower(batch)", "lower(service_tier)", "size", '"source"',
+    "vector_store_id", "context_level",
+)  # fmt: skip
 
 _USAGE_RAW, _USAGE_RESULTS = _page(
     dict.fromkeys(("object", *COUNTS, *DIMENSIONS), "VARCHAR"),
@@ -337,7 +345,7 @@ COST_COLUMNS = {
     "currency": "upper(coalesce(amount_currency, 'usd'))",
     "kind": "CASE WHEN f_amount < 0 THEN 'credit' ELSE 'usage' END",
 }
-COST_CONTENT = ("'costs'", *PERIOD, *COST_DIMENSIONS)
+COST_CONTENT = ("'costs'", *PERIOD, *_WHOSE, "line_item")
 
 _COST_NAMES = ("object", *COST_DIMENSIONS)
 _COSTS_RAW, _COSTS_RESULTS = _page(
