@@ -49,7 +49,7 @@ SOUND = [
     if not expected(path).rejects and any(json_objects(file) for file in files_of(example_of(path)))
 ]
 
-IN_CONTEXT = {"codex", "gemini_cli", "otlp", "otlp_events"}
+IN_CONTEXT = {"codex", "gemini_cli", "otlp", "otel_sdk"}
 """Formats in which what one line says decides what another one is worth."""
 
 
