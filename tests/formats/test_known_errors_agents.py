@@ -143,6 +143,26 @@ def test_ccusage_1460_own_work_in_the_second_of_the_copy_counts(tmp_path: Path, 
     assert sums(held(child)) == [8]
 
 
+def test_poketokenbar_128_a_slow_copy_is_told_by_its_parent(tmp_path: Path, held: Ingest) -> None:
+    # "How many seconds means replay has no correct answer": a copy that took long, and own work soon after it.
+    steps: list[Usage] = [(50, 0, 0, 10, 0), (35, 0, 0, 5, 0)]
+    parent = written(
+        tmp_path / "a.jsonl",
+        meta("10:00:00", PARENT),
+        turn("10:00:01"),
+        *events(["10:00:09", "10:00:30"], steps),
+    )
+    child = written(
+        tmp_path / "b.jsonl",
+        meta("10:30:00", CHILD, forked_from_id=PARENT),
+        turn("10:30:02"),
+        *events(["10:30:02", "10:30:05"], steps),
+        turn("10:30:05.100"),
+        *events(["10:30:05.900"], [(7, 0, 0, 1, 0)], before=(85, 0, 0, 15, 0)),
+    )
+    assert sums(held(parent, child)) == [60, 40, 8]
+
+
 def test_tokscale_679_siblings_copy_once_and_work_twice(tmp_path: Path, held: Ingest) -> None:
     # One day: 88 % of it "the same cumulative vectors repeated across 16-17 sibling files (identical 34-step
     # sequence 40002 -> … -> 5,238,474)", where the child does not hold its parent's session_meta. To key on
