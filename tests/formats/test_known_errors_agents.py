@@ -143,8 +143,8 @@ def test_ccusage_1460_own_work_in_the_second_of_the_copy_counts(tmp_path: Path, 
     assert sums(held(child)) == [8]
 
 
-def test_poketokenbar_128_a_slow_copy_is_told_by_its_parent(tmp_path: Path, held: Ingest) -> None:
-    # "How many seconds means replay has no correct answer": a copy that took long, and own work soon after it.
+def test_poketokenbar_132_a_slow_copy_is_told_by_its_parent(tmp_path: Path, held: Ingest) -> None:
+    # "How many seconds means replay" has no answer: a copy that took long, and own work soon after it.
     steps: list[Usage] = [(50, 0, 0, 10, 0), (35, 0, 0, 5, 0)]
     parent = written(
         tmp_path / "a.jsonl",
