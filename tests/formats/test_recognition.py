@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from tests.formats.conftest import HERE, folder_of
+from tests.formats.test_odd_values import changed, places
 
 from costctl.formats import FORMATS, SAMPLE_BYTES, AmbiguousFile, of_text, recognise
 from costctl.formats.sample import Sample
@@ -40,6 +41,15 @@ def test_every_example_is_claimed_by_its_own_format_alone(path: Path) -> None:
 def test_every_line_of_every_example_is_claimed_by_one_format_at_most(path: Path) -> None:
     for line in path.read_bytes().splitlines():
         assert len(claims(of_text(line))) <= 1, line
+
+
+@pytest.mark.parametrize("odd", [None, True, 5, "x", [], [5], {}, {"a": []}], ids=json.dumps)
+def test_a_value_of_another_kind_stops_no_recognition(odd: Any) -> None:
+    for path in FILES:
+        for line in of_text(path.read_bytes()[:SAMPLE_BYTES]).objects:
+            for place in places(line):
+                if len(place) <= 3:
+                    claims(Sample("jsonl", objects=(changed(line, place, odd),)))
 
 
 CALL = {"timestamp": "2026-01-01T00:00:00Z", "model": "m", "input_tokens": 1, "output_tokens": 1}

@@ -20,18 +20,10 @@ from costctl.formats.identity import response_id
 from costctl.formats.sample import Sample
 from costctl.formats.wrapper import struct
 
-_LINE_TYPES = frozenset(
-    {
-        "assistant",
-        "user",
-        "system",
-        "summary",
-        "progress",
-        "attachment",
-        "file-history-snapshot",
-        "queue-operation",
-    }
-)
+_LINE_TYPES = (
+    "assistant", "user", "system", "summary", "progress", "attachment", "file-history-snapshot",
+    "queue-operation",
+)  # fmt: skip
 
 
 def _has_usage(message: Any) -> bool:

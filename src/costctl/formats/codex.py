@@ -36,9 +36,9 @@ from costctl.formats.identity import response_id
 from costctl.formats.sample import Sample
 from costctl.formats.wrapper import struct
 
-_LINE_TYPES = frozenset(
-    {"session_meta", "turn_context", "event_msg", "response_item", "compacted", "token_usage_record"}
-)
+_LINE_TYPES = (
+    "session_meta", "turn_context", "event_msg", "response_item", "compacted", "token_usage_record",
+)  # fmt: skip
 
 
 def _claims(sample: Sample) -> str:
