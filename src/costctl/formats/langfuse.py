@@ -80,19 +80,21 @@ _ROWS = f"""(
     )
 )"""  # noqa: S608 (constants of this module)
 
-_IN = "(coalesce(f_cached, 0) + coalesce(f_written, 0) + coalesce(f_written_1h, 0) + coalesce(f_audio_in, 0) "
-_IN += "+ coalesce(f_other_in, 0))"
+_READ = "coalesce(f_cached, 0)"
+_WRITTEN = "(coalesce(f_written, 0) + coalesce(f_written_1h, 0))"
+_IN = f"({_READ} + {_WRITTEN} + coalesce(f_audio_in, 0) + coalesce(f_other_in, 0))"
 _OUT = "(coalesce(f_reasoning, 0) + coalesce(f_audio_out, 0) + coalesce(f_other_out, 0))"
 _INPUT, _OUTPUT = "coalesce(f_input, 0)", "coalesce(f_output, 0)"
-_BOTH = f"{_INPUT} + {_OUTPUT}"
-# The total is less than the sum by what the input or the output holds already.
-_INPUT_INCLUDES = (
-    f"coalesce({_IN} > 0 AND {_INPUT} >= {_IN} AND (f_total = {_BOTH} "
-    f"OR (f_total = {_BOTH} + {_OUT} AND {_IN} <> {_OUT})), FALSE)"
+# By what the total is less than the sum, that the input or the output holds already.
+_TWICE = f"coalesce({_INPUT} + {_OUTPUT} + {_IN} + {_OUT} - f_total, 0)"
+_IN_INPUT = (
+    f"CASE WHEN {_TWICE} IN (0, {_OUT}) THEN 0 "
+    + " ".join(f"WHEN {_TWICE} IN ({part}, {part} + {_OUT}) THEN {part}" for part in (_IN, _WRITTEN, _READ))
+    + " ELSE 0 END"
 )
+_INPUT_INCLUDES = f"CASE WHEN {_INPUT} >= {_IN_INPUT} THEN {_IN_INPUT} ELSE 0 END"
 _OUTPUT_INCLUDES = (
-    f"coalesce({_OUT} > 0 AND {_OUTPUT} >= {_OUT} "
-    f"AND (f_total = {_BOTH} OR f_total = {_BOTH} + {_IN}), FALSE)"
+    f"({_OUTPUT} >= {_OUT} AND {_TWICE} IN ({_OUT}, {_IN} + {_OUT}, {_WRITTEN} + {_OUT}, {_READ} + {_OUT}))"
 )
 _UNITS = ", ".join(
     f"CASE WHEN f_{part} > 0 THEN {{'key': '{name}', 'value': f_{part}}} END"
@@ -166,8 +168,7 @@ OBSERVATIONS = Format(
         Field("has_units", "has_units"),
     ),
     columns={
-        "input_tokens": f"CASE WHEN {_INPUT_INCLUDES} THEN {_INPUT} - {_IN} ELSE {_INPUT} END "
-        "+ coalesce(f_other_in, 0)",
+        "input_tokens": f"{_INPUT} - {_INPUT_INCLUDES} + coalesce(f_other_in, 0)",
         "cache_read_tokens": "f_cached",
         "cache_write_5m_tokens": "f_written",
         "cache_write_1h_tokens": "f_written_1h",
