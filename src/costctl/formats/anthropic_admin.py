@@ -62,11 +62,10 @@ def _unnested(bucket: Mapping[str, str], inside: str, columns: Mapping[str, str]
     SELECT source_id, line, given_time, given_model, nothing,
         {named}
     FROM (
-        SELECT *, unnest(coalesce(nullif(bucket.{inside}, []), [NULL])) AS item
+        SELECT *, unnest(CASE WHEN len(bucket.{inside}) > 0 THEN bucket.{inside} ELSE [NULL] END) AS item
         FROM (
             SELECT source_id, line, given_time, given_model, {nothing} AS nothing,
-                unnest(CASE WHEN data IS NULL THEN [{{{own}}}]
-                    ELSE coalesce(nullif(data, []), [NULL]) END) AS bucket
+                unnest(CASE WHEN len(data) > 0 THEN data ELSE [{{{own}}}] END) AS bucket
             FROM raw
         )
     )
