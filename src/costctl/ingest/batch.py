@@ -161,6 +161,7 @@ def _note_rejects(
     if not bad_rows and not task.reading.faults:
         return Counter()
     given = task.file.given
+    keep_raw = keep_raw and not given.pseudonymize  # the text holds the names
     found = rejected.rejects(connection, task.format, source_id, task.reading, given, bad_rows > 0)
     return rejected.save(connection, source_id, found, keep_raw)
 

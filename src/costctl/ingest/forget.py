@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING
 from costctl.ingest import batch, task
 from costctl.ingest.commit import commit
 from costctl.ingest.plan import File, Skipped
+from costctl.ingest.pseudonyms import set_key
 from costctl.ingest.run import load_sources, spilling
 from costctl.ingest.sources import Given
 from costctl.ingest.task import Task
 from costctl.ledger import Ledger
+from costctl.ledger.engine import DuckDBEngine
 from costctl.ledger.errors import LedgerError
+from costctl.ledger.key import key_in
 from costctl.ledger.phases import phase
 from costctl.ledger.sources import Source, merged_path, named
 from costctl.pricing.book import PriceBook
@@ -62,11 +65,13 @@ def forget(ledger: Ledger, names: Sequence[str], *, book: PriceBook, keep_reject
     with spilling(ledger) as spill, ledger.writing() as connection:
         parts = _parts(names, load_sources(connection))
         tasks = _tasks(parts.again, spill)
+        has_names = any(task.file.given.pseudonymize for task in tasks)
+        key = key_in(ledger, DuckDBEngine(connection)) if has_names else None
         (removed, restored), unreadable = batch.patiently(
             connection,
             tasks,
             spill,
-            lambda: _replace(connection, parts, tasks, book, spill, keep_rejects),
+            lambda: _replace(connection, parts, tasks, book, spill, keep_rejects, key),
         )
         for broken, why in unreadable:
             connection.execute("ROLLBACK")
@@ -134,9 +139,12 @@ def _replace(
     book: PriceBook,
     spill: Path,
     keep_rejects: bool,
+    key: bytes | None,
 ) -> tuple[int, int]:
     """Rows removed for good, and rows that other files brought back."""
     connection.execute("BEGIN")
+    if key is not None:
+        set_key(connection, key)
     rows = _rows(connection)
     for statement in _FORGET:
         connection.execute(statement, {"ids": [source.source_id for source in parts.forgotten]})

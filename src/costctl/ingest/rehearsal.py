@@ -27,6 +27,8 @@ def rehearsal(ledger: Ledger) -> Iterator[Ledger]:
                 _copy(ledger.files.ledger, copy.files.ledger)
                 if ledger.files.log.exists():
                     _copy(ledger.files.log, copy.files.log)
+                if ledger.files.key.exists():
+                    _copy(ledger.files.key, copy.files.key)
         yield copy
 
 

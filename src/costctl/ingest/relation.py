@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from costctl.formats import CANONICAL, Format
 from costctl.ingest.lines import LONGEST_LINE, Reading
+from costctl.ingest.pseudonyms import replaced
 from costctl.ingest.sources import Given
 
 if TYPE_CHECKING:
@@ -111,8 +112,12 @@ def _usual_bytes(readings: Sequence[tuple[int, Reading]]) -> int:
 
 
 def _filled(given: Given, columns: Collection[str], parameters: dict[str, Any]) -> str:
-    """The REPLACE list by which flags fill what a row does not say; a row's own tags go before given ones."""
-    replaced = []
+    """The REPLACE list by which names become pseudonyms, and flags fill what a row does not say; a row's own
+    tags go before given ones."""
+    own = {column: column for column in columns}
+    if given.pseudonymize:
+        own |= replaced(given.pseudonymize, columns, parameters)
+    values = {column: value for column, value in own.items() if value != column}
     for flag, column in (
         ("team", "team"),
         ("project", "project"),
@@ -121,21 +126,22 @@ def _filled(given: Given, columns: Collection[str], parameters: dict[str, Any]) 
     ):
         if column in columns and (value := getattr(given, flag)):
             parameters[flag] = value
-            replaced.append(f"coalesce({column}, CAST(${flag} AS VARCHAR)) AS {column}")
+            values[column] = f"coalesce({own[column]}, CAST(${flag} AS VARCHAR))"
     if "billing" in columns and given.billing:
         parameters["billing"] = given.billing
-        replaced.append("CAST($billing AS VARCHAR) AS billing")
+        values["billing"] = "CAST($billing AS VARCHAR)"
     if "tags" in columns and given.tags:
         parameters["tags"] = json.dumps(
             dict(sorted(given.tags.items())), ensure_ascii=False, separators=(",", ":")
         )
         # The inner patch takes out what is null: it would take away the given tag of that name.
-        replaced.append(
+        values["tags"] = (
             "CASE WHEN tags IS NULL THEN CAST($tags AS VARCHAR) WHEN reason IS NULL THEN "
-            "CAST(json_merge_patch(CAST($tags AS VARCHAR), json_merge_patch('{}', tags)) AS VARCHAR) "
-            "END AS tags"
+            "CAST(json_merge_patch(CAST($tags AS VARCHAR), "
+            f"json_merge_patch('{{}}', {own['tags']})) AS VARCHAR) END"
         )
-    return f"REPLACE ({', '.join(replaced)})" if replaced else ""
+    listed = ", ".join(f"{value} AS {column}" for column, value in values.items())
+    return f"REPLACE ({listed})" if listed else ""
 
 
 def _parquet_columns(format: Format, path: Path) -> str:

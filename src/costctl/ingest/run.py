@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -126,6 +126,7 @@ class _Run:
         phase("look")
         files = self._files(inputs, never)
         known, unpriced, needs_prices = self._known()
+        files = self._without_names(files, known)
         found = plan.pending(files, known, self.full)
         self._pass_over(found.unchanged)
         ledgers, todo = _apart([file for file, _, _ in found.todo])
@@ -168,6 +169,32 @@ class _Run:
             for file in plan.files(discovery, same[0].given, self.spill):
                 files.setdefault(file.name, file)
         return list(files.values())
+
+    @cached_property
+    def key(self) -> bytes:
+        """The key of pseudonyms. Raises :class:`LedgerError`."""
+        from costctl.ledger.key import key_of
+
+        return key_of(self.ledger)
+
+    def _without_names(self, files: Sequence[File], known: Mapping[str, Source]) -> list[File]:
+        """``files`` with flags that say no name that is to be a pseudonym. What was read so once is read so
+        again, whether this time it was asked for or not."""
+        before: dict[object, tuple[str, ...]] = {}
+        for source in known.values():
+            if names := Given.from_json(source.given).pseudonymize:
+                before |= {source.path: names, (source.device, source.inode): names}
+        if not before and not any(file.given.pseudonymize for file in files):
+            return list(files)
+        from costctl.ingest.pseudonyms import of_flags
+
+        result = []
+        for file in files:
+            same_file = (file.status.st_dev, file.status.st_ino)
+            asked = {*file.given.pseudonymize, *before.get(file.name, ()), *before.get(same_file, ())}
+            given = replace(file.given, pseudonymize=tuple(sorted(asked)))
+            result.append(replace(file, given=of_flags(given, self.key)) if asked else file)
+        return result
 
     def _known(self) -> tuple[dict[str, Source], dict[int, int], bool]:
         """The sources by path, the number of calls without a price by source, and whether these may have one
@@ -232,6 +259,11 @@ class _Run:
     def _add(self, connection: DuckDBPyConnection, tasks: Sequence[Task]) -> Tally:
         connection.execute("BEGIN")
         from costctl.ingest import batch
+
+        if any(task.file.given.pseudonymize for task in tasks):
+            from costctl.ingest.pseudonyms import set_key
+
+            set_key(connection, self.key)
 
         size = sum(task.file.status.st_size for task in tasks)
         with watched(connection, self.progress, size):

@@ -31,6 +31,8 @@ class Given:
     time: str = ""
     zone: str = ""
     model: str = ""
+    pseudonymize: tuple[str, ...] = ()
+    """Labels and ``tag:NAME`` whose values become pseudonyms; those that are e-mail addresses always do."""
 
     def to_json(self) -> str:
         """Only what was given, keys sorted: equal flags are equal texts."""
@@ -38,7 +40,8 @@ class Given:
 
     @classmethod
     def from_json(cls, text: str) -> Given:
-        return cls(**json.loads(text))
+        said = json.loads(text)
+        return cls(**{**said, "pseudonymize": tuple(said.get("pseudonymize", ()))})
 
 
 def save(connection: DuckDBPyConnection, sources: Sequence[Source]) -> None:

@@ -58,6 +58,11 @@ class Files:
         return self._beside(".new.wal")
 
     @property
+    def key(self) -> Path:
+        """The key of the ledger's pseudonyms, where it has any."""
+        return self._beside(".key")
+
+    @property
     def spill(self) -> Path:
         """The directory for what does not fit in memory."""
         return self._beside(".tmp")
@@ -74,6 +79,7 @@ class Files:
             self.damaged,
             self.new,
             self.new_log,
+            self.key,
         )
 
     def refuse_foreign(self) -> None:
