@@ -22,8 +22,8 @@ from costctl.pricing.book import PriceBook
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-_STAGING_MEMORY = "600MB"
-"""DuckDB's limit where all lines of a batch are held at once: with that of other writing they would spill."""
+_MORE_MEMORY = "600MB"
+"""DuckDB's limit where much is held at once: with that of other writing it would spill, or not do at all."""
 
 _ODD = "CAST(1 AS UHUGEINT)"
 _EVEN = "CAST(340282366920938463463374607431768211454 AS UHUGEINT)"
@@ -60,9 +60,9 @@ def insert(
 ) -> None:
     """Add the rows of some files of one format, shape and packing: a row a call, or a row a bad line."""
     set_zone(connection, given)
+    make_room(connection, format, readings)
     relation = judged(format, readings, given)
     if format.repeats:
-        connection.execute(f"SET memory_limit = '{_STAGING_MEMORY}'")
         _stage(connection, format, relation)
         names = connection.execute(
             "SELECT DISTINCT provider, model FROM staged WHERE reason IS NULL"
@@ -77,6 +77,15 @@ def insert(
         key = f"CASE WHEN c.id IS NULL THEN {key_of_content('c.content')} ELSE {key_of_id('c.id')} END"
         statement = _INSERT.format(key=key, ts="c.ts", version_ts="NULL", rows=relation.sql)
         connection.execute(statement, dict(relation.parameters))
+
+
+def make_room(
+    connection: DuckDBPyConnection, format: Format, readings: Sequence[tuple[int, Reading]]
+) -> None:
+    """Let DuckDB have the memory for all lines of a batch, for rows in their order, or for large documents,
+    of which each becomes many rows."""
+    if format.repeats or format.in_order or format.rows != "raw" or readings[0][1].shape != "jsonl":
+        connection.execute(f"SET memory_limit = '{_MORE_MEMORY}'")
 
 
 def _names_at_the_beginning(
