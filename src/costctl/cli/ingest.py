@@ -101,6 +101,16 @@ AssumeTz = Annotated[
         show_default=False,
     ),
 ]
+Pseudonymize = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--pseudonymize",
+        metavar="NAMES",
+        help="Keep only pseudonyms of these: user, or another label, or tag:NAME; and of e-mail addresses in "
+        "any label or tag. Repeatable.",
+        rich_help_panel=LABELS,
+    ),
+]
 DryRun = Annotated[
     bool,
     typer.Option(
@@ -157,6 +167,7 @@ def ingest(
     tags: Tags = None,
     time: Time = "",
     assume_tz: AssumeTz = "",
+    pseudonymize: Pseudonymize = None,
     dry_run: DryRun = False,
     full: Full = False,
     strict: Strict = False,
@@ -183,6 +194,7 @@ def ingest(
             tags=pairs("--tag", tags or (), "env=prod"),
             time=time,
             zone=assume_tz,
+            pseudonymize=tuple(name.strip() for names in pseudonymize or () for name in names.split(",")),
         )
     )
     inputs = [room.Input(path, given) for path in paths or ()]
@@ -253,6 +265,7 @@ def _configured(sources: tuple[SourceEntry, ...], given: Given) -> list[Input]:
                 model=source.model,
                 tags=dict(source.tags),
                 zone=source.assume_tz,
+                pseudonymize=source.pseudonymize,
             ),
         )
         if source.path:
@@ -280,6 +293,8 @@ def checked(given: Given, said: str = "--as") -> Given:
                 f"{said}: {given.format!r} is no format",
                 f"did you mean {near[0]}? {known}" if near else known,
             )
+    if given.pseudonymize:
+        _check_names(given.pseudonymize)
     if given.billing and given.billing not in BILLINGS:
         raise SettingError(f"--billing: {given.billing!r} is none", f"use one of {', '.join(BILLINGS)}")
     if not (given.zone or given.time):
@@ -291,3 +306,18 @@ def checked(given: Given, said: str = "--as") -> Given:
         moment = instant("--time", given.time, local)
         given = replace(given, time=moment.astimezone(UTC).isoformat())
     return replace(given, zone=local.key) if given.zone else given
+
+
+def _check_names(names: tuple[str, ...]) -> None:
+    """Raises :class:`SettingError` for what cannot be pseudonymised."""
+    import difflib
+
+    from costctl.ingest.pseudonyms import NAMES
+
+    for name in names:
+        if name not in NAMES and not (name.startswith("tag:") and len(name) > len("tag:")):
+            near = difflib.get_close_matches(name, NAMES, n=1)
+            known = f"known are {', '.join(NAMES)} and tag:NAME"
+            raise SettingError(
+                f"--pseudonymize: {name!r} is no label", f"did you mean {near[0]}? {known}" if near else known
+            )

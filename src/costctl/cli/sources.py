@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from costctl.cli.session import LEDGER, OUTPUT, PRICES, ZONE, Session, command
+from costctl.config import SettingError
 
 app = typer.Typer()
 
@@ -15,7 +16,16 @@ Files = Annotated[
     typer.Argument(metavar="SOURCE", help="Files, as `costctl sources` names them. Default: all."),
 ]
 Forgotten = Annotated[
-    list[str], typer.Argument(metavar="SOURCE", help="Files, as `costctl sources` names them.")
+    list[str] | None, typer.Argument(metavar="SOURCE", help="Files, as `costctl sources` names them.")
+]
+Person = Annotated[
+    str,
+    typer.Option(
+        "--user",
+        metavar="NAME",
+        help="Instead of files: a person's name, wherever it stands. Their calls stay, without it.",
+        show_default=False,
+    ),
 ]
 KeepRejects = Annotated[
     bool, typer.Option("--keep-rejects", help="Keep the text of rejected lines of files that are read again.")
@@ -54,9 +64,12 @@ def rejects(session: Session, files: Files = None) -> None:
     examples="""
 costctl forget usage.jsonl
 costctl forget /var/log/llm/usage.jsonl /var/log/llm/usage.jsonl.1
+costctl forget --user ada
 """,
 )
-def forget(session: Session, sources: Forgotten, keep_rejects: KeepRejects = False) -> None:
+def forget(
+    session: Session, sources: Forgotten = None, user: Person = "", keep_rejects: KeepRejects = False
+) -> None:
     """Take files out of the ledger again.
 
     The calls that only they tell of go with them. Other files that tell of the same days are read again, so
@@ -64,4 +77,10 @@ def forget(session: Session, sources: Forgotten, keep_rejects: KeepRejects = Fal
     """
     from costctl import ingest
 
+    if bool(sources) == bool(user):
+        raise SettingError("forget takes either files or one --user NAME", "as in costctl forget usage.jsonl")
+    if user:
+        session.show(ingest.forget_person(session.ledger, user))
+        return
+    assert sources is not None
     session.show(ingest.forget(session.ledger, sources, book=session.book, keep_rejects=keep_rejects))

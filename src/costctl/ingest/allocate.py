@@ -111,9 +111,11 @@ def _report(engine: Engine, allocation: Allocation, file: str, apply: bool) -> R
     ]
     if apply:
         notes.append("applied" if allocation != before else "these rules were applied already")
-    elif allocation != before:
+    elif allocation != before and changes.all_calls:
         calls = subject(changes.all_calls, "call", "calls")
         notes.append(f"nothing is changed yet: `costctl allocate --apply` changes {calls}")
+    elif allocation != before:
+        notes.append("no call would change; `costctl allocate --apply` keeps these rules for what comes")
     else:
         notes.append("these rules are applied")
     ((as_of,),) = engine.rows("SELECT max(value) FROM meta WHERE key = 'last_commit'")

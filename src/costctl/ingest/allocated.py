@@ -108,7 +108,11 @@ def _given(rule: Rule | None, given: Layout) -> Iterator[str | bool | None]:
         if rule is None:
             yield None
         elif column == "tags":
-            yield json.dumps(dict(sorted(rule.tags.items())), ensure_ascii=False) if rule.tags else None
+            yield _text(rule.tags) if rule.tags else None
         else:
             yield rule.labels.get(column)
     yield rule is not None and rule.override
+
+
+def _text(tags: Mapping[str, str]) -> str:
+    return json.dumps(dict(sorted(tags.items())), ensure_ascii=False, separators=(",", ":"))
