@@ -275,3 +275,25 @@ def test_a_newer_day_of_openrouters_activity_takes_the_place_of_the_older(
     os.utime(tmp_path / "a.csv", (1_000_000_000, 1_000_000_000))
     found = held(tmp_path / "a.csv", tmp_path / "b.csv")
     assert tokens(found, "requests", "input_tokens", "reported_cost_pico") == [(14, 420, 70_000_000_000)]
+
+
+def test_langfuses_parquet_says_the_same(tmp_path: Path, held: Ingest) -> None:
+    # What its export to blob storage writes if nothing else is chosen.
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    usage = [("input", 100), ("input_cached_tokens", 1000), ("output", 180), ("total", 1280)]
+    columns = {
+        "id": pa.array(["o1"]),
+        "trace_id": pa.array(["t1"]),
+        "type": pa.array(["GENERATION"]),
+        "start_time": pa.array([1_777_629_600_000_000], pa.timestamp("us", "UTC")),
+        "provided_model_name": pa.array(["gpt-4o"]),
+        "usage_details": pa.array([usage], pa.map_(pa.string(), pa.uint64())),
+        "total_cost": pa.array([0.00405]),
+        "tags": pa.array([["team:search"]]),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet")
+    call = held(tmp_path / "a.parquet").calls[0]
+    assert (call["ts"], call["input_tokens"], call["cache_read_tokens"]) == ("2026-05-01 10:00:00", 100, 1000)
+    assert (call["tags"], call["reported_cost_pico"]) == ({"team": "search"}, 4_050_000_000)
