@@ -95,7 +95,6 @@ _EVENT = telemetry_events.event(_attribute)
 _EVENT_SAID = telemetry_events.said(_attribute, "event", "began_text")
 _EVENT_SAID["service"] = f'coalesce(resource.attributes."service.name", {_EVENT_SAID.pop("tool_name")})'
 _SPAN_SAID = span_attributes.said(_attribute)
-_SPAN_SAID["identity"] = telemetry.span_identity(_SPAN_SAID["response_id"], "trace", "span")
 _SPAN_SAID["took"] = "CAST(TRY((ended_ns - began_ns) // 1000000) AS VARCHAR)"
 _BOTH = {
     "began_text": "began_text",
@@ -140,7 +139,7 @@ FORMATS = (
         fields=telemetry.FIELDS,
         columns=telemetry.COLUMNS,
         faults=telemetry.FAULTS,
-        id="identity",
+        id=telemetry.ID,
         content=telemetry.CONTENT,
         lines_stand_alone=False,
         repeats=True,

@@ -72,6 +72,9 @@ def _attribute(name: str) -> str:
     return f"item_values[list_position(item_names, '{name}')]"
 
 
+_NOTHING = " AND ".join(f"{signal} IS NULL" for signal in _SIGNALS)
+_RESOURCES = """CASE WHEN resourceLogs IS NULL THEN resourceSpans WHEN resourceSpans IS NULL THEN resourceLogs
+    ELSE list_concat(resourceSpans, resourceLogs) END"""
 _LABELS = ", ".join(
     f"coalesce({', '.join(_of_resource(name) for name in names)}) AS {role}"
     for role, names in telemetry.RESOURCE.items()
@@ -90,12 +93,7 @@ _ITEMS = f"""
                 SELECT *, {_listed("resource.resource.attributes", "resource")}
                 FROM (
                     SELECT source_id, line, given_time, given_model,
-                        coalesce(resourceSpans, resourceLogs, resourceMetrics) IS NULL AS nothing,
-                        {
-    _one_by_one('''CASE WHEN resourceLogs IS NULL THEN resourceSpans
-                            WHEN resourceSpans IS NULL THEN resourceLogs
-                            ELSE list_concat(resourceSpans, resourceLogs) END''')
-} AS resource
+                        {_NOTHING} AS nothing, {_one_by_one(_RESOURCES)} AS resource
                     FROM raw
                 )
             )
@@ -107,7 +105,6 @@ _SPAN_SAID = span_attributes.said(_attribute)
 _SPAN = {
     **_SPAN_SAID,
     "began_text": "item.startTimeUnixNano",
-    "identity": telemetry.span_identity(_SPAN_SAID["response_id"], "item.traceId", "item.spanId"),
     "took": "CAST(TRY((ended_ns - began_ns) // 1000000) AS VARCHAR)",
     "project_label": "project_label",
 }
@@ -160,7 +157,7 @@ FORMATS = (
         fields=telemetry.FIELDS,
         columns=telemetry.COLUMNS,
         faults=telemetry.FAULTS,
-        id="identity",
+        id=telemetry.ID,
         content=telemetry.CONTENT,
         # A parent ends after its children.
         lines_stand_alone=False,

@@ -48,10 +48,19 @@ HAS_USAGE = "coalesce(input, output, cache_read, cache_write, uncached) IS NOT N
 CALLS = "has_usage AND is_call IS NOT FALSE AND NOT is_repeated"
 
 
-def span_identity(response: str, trace: str, span: str) -> str:
-    """SQL for a span's call: the provider's own id of its answer, else the span's."""
-    own = f"CASE WHEN {trace} <> '' AND {span} <> '' THEN 'otel:' || {trace} || ':' || {span} END"
-    return f"coalesce({response_id(response, 'otel')}, {own})"
+_PROVIDER = f"coalesce(provider, CASE WHEN vendor IS NOT NULL THEN {provider('vendor')} END)"
+
+# In the name space of the vendor's own answers; Bedrock's have no id of their own.
+_SPACES = {"anthropic": "anthropic", "google": "google", "aws": "otel"}
+_ANSWERS = " ".join(
+    f"WHEN '{name}' THEN {response_id('response_id', space)}" for name, space in _SPACES.items()
+)
+ID = f"""coalesce(
+    identity,
+    CASE coalesce({_PROVIDER}, 'aws') {_ANSWERS} ELSE {response_id("response_id", "openai")} END,
+    CASE WHEN trace <> '' AND span <> '' THEN 'otel:' || trace || ':' || span END
+)"""
+"""An event's own identity; of a span the provider's id of its answer, else the span's."""
 
 
 def marked(rows: str) -> str:
@@ -105,7 +114,7 @@ def _fields() -> tuple[Field, ...]:
     return (
         moment("coalesce(began_text, given_time)", said="start time", value=began),
         model("model"),
-        Field("provider", f"coalesce(provider, CASE WHEN vendor IS NOT NULL THEN {provider('vendor')} END)"),
+        Field("provider", _PROVIDER),
         count("input", "input", said="input_tokens"),
         count("uncached", "uncached", said="input_tokens"),
         count("output", "output", said="output_tokens"),
