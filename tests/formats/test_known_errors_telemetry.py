@@ -114,6 +114,22 @@ def test_a_parent_without_a_word_of_what_it_is_gives_way_wherever_it_stands(
     assert tokens(held(*paths).calls) == [(97, None, None, 52)]
 
 
+def test_calls_of_two_models_at_once_are_two(tmp_path: Path, held: Ingest) -> None:
+    usage = {"gen_ai.usage.input_tokens": 97, "gen_ai.usage.output_tokens": 52}
+    anthropic = traces(span("1" * 16, {**SONNET, **usage}, parent="9" * 16), scope="anthropic")
+    openai = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o-mini", **usage}
+    path = written(tmp_path / "a.jsonl", anthropic, traces(span("2" * 16, openai, parent="9" * 16)))
+    assert len(held(path).calls) == 2
+
+
+def test_a_span_that_has_not_ended_is_a_call_all_the_same(tmp_path: Path, held: Ingest) -> None:
+    usage = {"gen_ai.usage.input_tokens": 97, "gen_ai.usage.output_tokens": 52}
+    begun = {**span("1" * 16, {**SONNET, **usage}), "endTimeUnixNano": "0"}
+    found = held(written(tmp_path / "a.jsonl", traces(begun)))
+    assert tokens(found.calls) == [(97, None, None, 52)]
+    assert "latency_ms" not in found.calls[0]
+
+
 def test_a_parent_that_a_growing_file_tells_later_gives_way_too(tmp_path: Path, held: Ingest) -> None:
     usage = {"gen_ai.request.model": "claude-sonnet-4-5", "gen_ai.usage.input_tokens": 97,
              "gen_ai.usage.output_tokens": 52}  # fmt: skip

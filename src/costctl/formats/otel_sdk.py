@@ -95,7 +95,7 @@ _EVENT = telemetry_events.event(_attribute)
 _EVENT_SAID = telemetry_events.said(_attribute, "event", "began_text")
 _EVENT_SAID["service"] = f'coalesce(resource.attributes."service.name", {_EVENT_SAID.pop("tool_name")})'
 _SPAN_SAID = span_attributes.said(_attribute)
-_SPAN_SAID["took"] = "CAST(TRY((ended_ns - began_ns) // 1000000) AS VARCHAR)"
+_SPAN_SAID["took"] = telemetry.TOOK
 _BOTH = {
     "began_text": "began_text",
     "scope": "coalesce(instrumentationScope.name, instrumentationLibrary.name, '')",

@@ -105,7 +105,7 @@ _SPAN_SAID = span_attributes.said(_attribute)
 _SPAN = {
     **_SPAN_SAID,
     "began_text": "item.startTimeUnixNano",
-    "took": "CAST(TRY((ended_ns - began_ns) // 1000000) AS VARCHAR)",
+    "took": telemetry.TOOK,
     "project_label": "project_label",
 }
 # Where the time of a record is 0, it is not known but when it was seen.

@@ -45,6 +45,9 @@ def told(said: Mapping[str, str]) -> str:
 
 HAS_USAGE = "coalesce(input, output, cache_read, cache_write, uncached) IS NOT NULL"
 
+TOOK = "CASE WHEN ended_ns >= began_ns THEN CAST(TRY((ended_ns - began_ns) // 1000000) AS VARCHAR) END"
+"""A span's milliseconds; of one that has not ended they are not known."""
+
 CALLS = "has_usage AND is_call IS NOT FALSE AND NOT is_repeated"
 
 
@@ -71,13 +74,14 @@ def marked(rows: str) -> str:
 
     A span gives way to one inside it that has usage too, through spans without: it sums up calls, or both
     are instrumentors of one call. So does one without a response's id to one beside it of another
-    instrumentor, with as much output, if one lasts all the time that the other does. Two that name different
-    answers are two calls.
+    instrumentor, with that model and as much output, if one lasts all the time that the other does. Two that
+    name different answers are two calls.
     """
     return f"""(
     WITH RECURSIVE told AS MATERIALIZED (SELECT *, {HAS_USAGE} AS has_usage FROM ({rows})),
     counted AS MATERIALIZED (
-        SELECT trace, span, coalesce(parent, '') AS parent, response_id, scope, output, began_ns, ended_ns
+        SELECT trace, span, coalesce(parent, '') AS parent, response_id, scope, model, output,
+            began_ns, ended_ns
         FROM told WHERE has_usage AND is_call IS NOT FALSE AND trace <> '' AND span <> ''
     ),
     inside AS (
@@ -99,6 +103,7 @@ def marked(rows: str) -> str:
         JOIN (SELECT * FROM counted WHERE (SELECT count(DISTINCT scope) > 1 FROM counted)) AS b
             ON a.trace = b.trace AND a.parent = b.parent AND a.output = b.output
         WHERE a.scope <> b.scope AND (b.response_id IS NOT NULL OR b.span < a.span)
+            AND (starts_with(a.model, b.model) OR starts_with(b.model, a.model))
             AND (a.began_ns <= b.began_ns AND b.ended_ns <= a.ended_ns
                 OR b.began_ns <= a.began_ns AND a.ended_ns <= b.ended_ns)
     )
