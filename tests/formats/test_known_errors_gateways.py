@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from tests.formats.conftest import Held, Ingest
 
+from costctl.formats import of_text, recognise
 from costctl.ingest import Given, ingest
 from costctl.ledger import Ledger
 from costctl.pricing.book import PriceBook
@@ -297,3 +298,12 @@ def test_langfuses_parquet_says_the_same(tmp_path: Path, held: Ingest) -> None:
     call = held(tmp_path / "a.parquet").calls[0]
     assert (call["ts"], call["input_tokens"], call["cache_read_tokens"]) == ("2026-05-01 10:00:00", 100, 1000)
     assert (call["tags"], call["reported_cost_pico"]) == ({"team": "search"}, 4_050_000_000)
+
+
+def test_another_gateways_generation_is_not_openrouters() -> None:
+    # Vercel's gateway answers in the same words, and its calls are not at OpenRouter's prices.
+    generation = {"id": "gen_01", "total_cost": 0.1, "native_tokens_prompt": 5, "model": "openai/gpt-4o"}
+    assert recognise(of_text(json.dumps({"data": generation}).encode())) is None
+    found = recognise(of_text(json.dumps({"data": {**generation, "id": "gen-01"}}).encode()))
+    assert found is not None
+    assert found[0].name == "openrouter-generations"

@@ -116,9 +116,11 @@ _SPAN = f"date_diff('millisecond', {instant(_START)}, {instant(_END)})"
 
 def _is_observation(row: Iterable[str]) -> str:
     names = {*row}
-    of_usage = {"usageDetails", "usage_details", "providedModelName", "provided_model_name"}
-    if {"id", "type"} <= names and names & {"traceId", "trace_id"} and names & of_usage:
-        return "has a type, a trace and usageDetails"
+    # The prompt may be longer than the sample, and what stands before it differs.
+    own = {"usageDetails", "usage_details", "providedModelName", "provided_model_name"}
+    own |= {"parentObservationId", "parent_observation_id"}
+    if {"id", "type"} <= names and names & {"traceId", "trace_id"} and names & own:
+        return "has a type, a trace and an observation's names"
     return ""
 
 

@@ -231,9 +231,10 @@ SPEND_LOGS = Format(
         api_key("labels.user_api_key_alias", "api_key"),
         label("workspace", "organization_id", "labels.user_api_key_org_id"),
         _error("labels.error_information"),
+        # Both times are written alike, so what a cheaper cast makes of their zone does not matter.
         _latency(
             "coalesce(TRY_CAST(request_duration_ms AS BIGINT), "
-            + _span(instant('"startTime"'), instant('"endTime"'))
+            + _span('TRY_CAST("startTime" AS TIMESTAMP)', 'TRY_CAST("endTime" AS TIMESTAMP)')
             + ")"
         ),
         dollars("reported_cost_pico", "spend", said="spend"),

@@ -141,10 +141,12 @@ _FAILED = f"coalesce({_parts('finish_reason_normalized', 'finish_reason')} = 'er
 def _claims_generations(sample: Sample) -> str:
     for line in (*sample.objects, dict.fromkeys(sample.names)):
         wrapped = line.get("data")
-        names = (wrapped if isinstance(wrapped, Mapping) else line).keys()
-        if {"generation_id", "cost_total", "tokens_prompt"} <= names:
+        found = wrapped if isinstance(wrapped, Mapping) else line
+        if {"generation_id", "cost_total", "tokens_prompt"} <= found.keys():
             return "has generation_id, cost_total and tokens_prompt"
-        if {"id", "total_cost", "native_tokens_prompt"} <= names:
+        # Other gateways have copied the names, not the id's beginning.
+        is_own = str(found.get("id")).startswith("gen-")
+        if is_own and {"total_cost", "native_tokens_prompt"} <= found.keys():
             return "has total_cost and native_tokens_prompt"
     return ""
 
