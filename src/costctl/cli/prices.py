@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 import typer
 
 from costctl.cli.help import Group
-from costctl.cli.session import LEDGER, NOW, OUTPUT, PRICES, Session, command
+from costctl.cli.session import LEDGER, NOW, OUTPUT, PERIOD, PRICES, Session, command
 from costctl.cli.values import count, instant, pairs
+from costctl.config import SettingError
 
 app = typer.Typer()
 
@@ -214,29 +215,46 @@ def check(session: Session) -> None:
         raise typer.Exit(4)
 
 
-Unpriced = Annotated[bool, typer.Option("--unpriced", help="Only the calls that have no price yet.")]
-DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Say what would change, and leave the ledger as it is.")
+Unpriced = Annotated[
+    bool,
+    typer.Option("--unpriced", help="Give prices to the calls that have none, at once, and to no other."),
 ]
+Apply = Annotated[bool, typer.Option("--apply", help="Change the ledger. Without it, only show what would.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would change, also with --unpriced.")]
 
 
 @command(
     app,
     "reprice",
+    PERIOD,
     OUTPUT,
     LEDGER,
     PRICES,
     examples="""
+costctl reprice
+costctl reprice --since 2024-10-01 --prices prices.yaml
+costctl reprice --since 2024-10-01 --prices prices.yaml --apply
 costctl reprice --unpriced
-costctl reprice --prices prices.yaml --dry-run
 """,
 )
-def reprice(session: Session, unpriced: Unpriced = False, dry_run: DryRun = False) -> None:
+def reprice(
+    session: Session, apply: Apply = False, dry_run: DryRun = False, unpriced: Unpriced = False
+) -> None:
     """Price the calls of the ledger anew.
 
-    Each call gets the price of its own day. Nothing else moves a price that a call has: not a newer costctl,
-    nor a changed prices.yaml.
+    It is shown what that would change, by model; --apply changes it. Each call gets the price of its own
+    day. Nothing else moves a price that a call has: not a newer costctl, nor a changed prices.yaml.
     """
     from costctl import ingest
 
-    session.show(ingest.reprice(session.ledger, session.book, unpriced=unpriced, dry_run=dry_run))
+    if apply and dry_run:
+        raise SettingError("--apply and --dry-run contradict each other", "give one of them")
+    session.show(
+        ingest.reprice(
+            session.ledger,
+            session.book,
+            period=session.period,
+            unpriced=unpriced,
+            apply=apply or (unpriced and not dry_run),
+        )
+    )

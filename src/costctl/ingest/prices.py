@@ -32,23 +32,7 @@ SELECT named.*, prices.price_id
 FROM named JOIN prices USING (content)
 """
 
-_UNPRICED_NAMES = "SELECT DISTINCT provider, model FROM stored_calls WHERE cost_pico IS NULL"
-
-_WHICH = "c.cost_pico IS NULL"
-
-_PRICE_UNPRICED = f"""
-UPDATE stored_calls SET cost_pico = found.cost_pico, price_id = found.price_id
-FROM (
-    SELECT c.rowid AS place, p.price_id, {sql.cost("c", "p")} AS cost_pico
-    FROM stored_calls AS c JOIN priced AS p ON {sql.on("c", "p")}
-    WHERE {_WHICH}
-) AS found
-WHERE stored_calls.rowid = found.place
-    AND (found.cost_pico IS NOT NULL OR stored_calls.cost_pico IS NULL)
-    AND (stored_calls.cost_pico IS DISTINCT FROM found.cost_pico
-        OR stored_calls.price_id IS DISTINCT FROM found.price_id)
-"""
-_PRICE_AGAIN = _PRICE_UNPRICED.replace(_WHICH, "TRUE")
+_UNPRICED = "c.cost_pico IS NULL"
 
 
 def name_prices(connection: DuckDBPyConnection, book: PriceBook, names: Iterable[CallNames]) -> None:
@@ -60,22 +44,41 @@ def name_prices(connection: DuckDBPyConnection, book: PriceBook, names: Iterable
     connection.execute(_PRICED)
 
 
-def price_unpriced(connection: DuckDBPyConnection, book: PriceBook) -> int:
-    """Price the calls that had no price, where the book has one now; how many that were."""
-    names = connection.execute(_UNPRICED_NAMES).fetchall()
+def price_unpriced(connection: DuckDBPyConnection, book: PriceBook, which: str = "TRUE") -> int:
+    """Price the calls that had no price, where the book has one now; how many that were. ``which`` is a
+    condition on the calls ``c``, made of our own words."""
+    which = f"{which} AND {_UNPRICED}"
+    names = _names(connection, which)
     if not any(book.resolve(*each) for each in names):
         return 0
-    name_prices(connection, book, names)
-    return _count(connection, _PRICE_UNPRICED)
+    return _price(connection, book, names, which)
 
 
-def price_again(connection: DuckDBPyConnection, book: PriceBook) -> int:
+def price_again(connection: DuckDBPyConnection, book: PriceBook, which: str = "TRUE") -> int:
     """Price every call as the book says now; how many moved. What the book cannot price stays as it is."""
-    names = connection.execute("SELECT DISTINCT provider, model FROM stored_calls").fetchall()
+    return _price(connection, book, _names(connection, which), which)
+
+
+def _names(connection: DuckDBPyConnection, which: str) -> list[CallNames]:
+    names: list[CallNames] = connection.execute(
+        f"SELECT DISTINCT provider, model FROM stored_calls AS c WHERE {which}"
+    ).fetchall()
+    return names
+
+
+def _price(connection: DuckDBPyConnection, book: PriceBook, names: Iterable[CallNames], which: str) -> int:
     name_prices(connection, book, names)
-    return _count(connection, _PRICE_AGAIN)
-
-
-def _count(connection: DuckDBPyConnection, update: str) -> int:
+    update = f"""
+        UPDATE stored_calls SET cost_pico = found.cost_pico, price_id = found.price_id
+        FROM (
+            SELECT c.rowid AS place, p.price_id, {sql.cost("c", "p")} AS cost_pico
+            FROM stored_calls AS c JOIN priced AS p ON {sql.on("c", "p")}
+            WHERE {which}
+        ) AS found
+        WHERE stored_calls.rowid = found.place
+            AND (found.cost_pico IS NOT NULL OR stored_calls.cost_pico IS NULL)
+            AND (stored_calls.cost_pico IS DISTINCT FROM found.cost_pico
+                OR stored_calls.price_id IS DISTINCT FROM found.price_id)
+    """
     (count,) = connection.execute(update).fetchone() or (0,)
     return int(count)
