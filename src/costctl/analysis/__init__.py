@@ -5,6 +5,8 @@ from costctl.analysis.costs import cost_summary
 from costctl.analysis.gaps import rejects, unpriced
 from costctl.analysis.measures import P95
 from costctl.analysis.questions import QuestionError
+from costctl.analysis.reconcile import reconcile
+from costctl.analysis.reported import reported
 from costctl.analysis.showback import showback
 from costctl.analysis.sources import sources
 from costctl.analysis.summary import summary
@@ -15,7 +17,9 @@ __all__ = [
     "QuestionError",
     "bill",
     "cost_summary",
+    "reconcile",
     "rejects",
+    "reported",
     "showback",
     "sources",
     "summary",

@@ -54,6 +54,12 @@ COMMANDS = (
         "Show what calls cost, by team, user, model, day or any label.",
     ),
     Entry("bill", "costctl.cli.report", QUESTIONS, "Show a month's bill by model, beside the month before."),
+    Entry(
+        "reconcile",
+        "costctl.cli.reconcile",
+        QUESTIONS,
+        "Compare our costs with a provider's cost report or invoice export.",
+    ),
     Entry("sql", "costctl.cli.sql", QUESTIONS, "Ask the ledger in SQL, which cannot change it."),
     Entry(
         "prices",

@@ -60,6 +60,10 @@ class PriceBook:
             self._resolved[names] = self._match(provider, model)
         return self._resolved[names]
 
+    def provider(self, name: str) -> str:
+        """The book's name of the provider ``name``; that itself, in lower case, where it has none."""
+        return self._catalogue.provider(name)
+
     def rows_for(self, names: Iterable[CallNames]) -> dict[CallNames, Sequence[PriceRow]]:
         """The price rows of each (provider, model) as a source names it; none for a name that is unknown.
 

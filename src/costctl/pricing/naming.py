@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from costctl.pricing.book import PriceBook
+if TYPE_CHECKING:
+    from costctl.pricing.book import PriceBook
+    from costctl.pricing.catalogue import Match
 
 
 def naming(book: PriceBook, provider: str | None, model: str) -> Iterator[str]:
@@ -43,3 +47,30 @@ def near(book: PriceBook, provider: str | None, model: str, most: int = 5) -> li
     alike = difflib.get_close_matches(wanted, by_name, n=3 * most)
     alike += [name for name in by_name if wanted and wanted in name]
     return list(dict.fromkeys(by_name[name] for name in alike))[:most]
+
+
+_BLANKS = re.compile(r"\s+")
+_DOTS = re.compile(r"[\s.]+")
+_VERSION_LAST = re.compile(r"([a-z]+)-([a-z]+)-([0-9]+(?:-[0-9]+)*)")
+
+
+def billed_model(book: PriceBook, provider: str | None, name: str) -> Match | None:
+    """The model of the book that a bill calls ``name``: by its own rules, after the display name has been
+    written as models' names are: ``Claude Sonnet 4.5`` is claude-sonnet-4-5, and ``Claude Haiku 3.5``
+    claude-3-5-haiku, as the vendor named it then. None if unknown: nothing is guessed."""
+    return next((match for each in _spellings(name) if (match := book.resolve(provider, each))), None)
+
+
+def _spellings(name: str) -> Iterator[str]:
+    lower = name.strip().lower()
+    yield name
+    yield _BLANKS.sub("-", lower)
+    yield plain_name(name)
+    if version := _VERSION_LAST.fullmatch(plain_name(name)):
+        maker, family, number = version.groups()
+        yield f"{maker}-{number}-{family}"
+
+
+def plain_name(name: str) -> str:
+    """``name`` in lower case with dashes for blanks and dots: how a name that no book knows is compared."""
+    return _DOTS.sub("-", name.strip().lower())
