@@ -74,9 +74,9 @@ def rules(engine: Engine) -> str | None:
     return str(found[0][0]) if found else None
 
 
-def keys(by: Iterable[str], said: Iterable[str] = ()) -> str:
+def keys(by: Iterable[str], said: Iterable[str] = (), tags: str = "tags") -> str:
     """SQL for the values of ``by``, called ``key_0`` and so on. Of the columns ``said`` the source's words
-    are called ``said_…``."""
+    are called ``said_…``; ``tags`` is the column of the tags' text."""
     own = {column: f"said_{column}" for column in said}
     values = []
     for number, each in enumerate(by):
@@ -85,7 +85,7 @@ def keys(by: Iterable[str], said: Iterable[str] = ()) -> str:
         elif each.startswith("tag:"):
             # A view has no parameters. The name is a text that one may write in rules: it is quoted.
             pointer = tag_path(each[4:]).replace("'", "''")
-            value = f"coalesce(json_extract_string({own.get('tags', 'tags')}, '{pointer}'), '')"
+            value = f"coalesce(json_extract_string({own.get('tags', tags)}, '{pointer}'), '')"
         else:
             column = BY_PUBLIC[each].name
             value = f"coalesce({own.get(column, column)}, '')"
@@ -93,48 +93,51 @@ def keys(by: Iterable[str], said: Iterable[str] = ()) -> str:
     return ", ".join(values)
 
 
-def relation(layout: Layout) -> str:
-    """SQL for ``stored_calls`` under the labels that reports show; for each column that is filled, there is
-    also ``said_…``, the source's words.
+def labelled(layout: Layout, calls: str, tags: str = "tags", with_said: bool = False) -> str:
+    """A SELECT of ``calls`` (what may follow FROM) with the labels of ``layout``, which fills something;
+    ``tags`` is the column of the tags' text. ``with_said`` adds ``said_…``, the source's words, for each.
 
     The keys are made before the join, and the other side is grouped by them: so the engine sees that the join
     finds one row at most, and leaves it out where a question asks for none of the labels.
     """
+    shown = {column: tags if column == "tags" else column for column in layout.fills}
+    labels = [f"{_label(column, name, layout.overrides)} AS {name}" for column, name in shown.items()]
+    said = [f"s.{name} AS said_{column}" for column, name in shown.items()] if with_said else []
+    given = [f"any_value({name}) AS given_{name}" for name in (*layout.fills, "overrides")]
+    grouped = ", ".join(layout.keys)
+    own = f"EXCLUDE ({grouped}) " if grouped else ""
+    # S608: names of columns are ours; those of tags are quoted.
+    return f"""SELECT {", ".join((f"s.* {own}REPLACE ({', '.join(labels)})", *said))}
+FROM (SELECT {", ".join(filter(None, ("*", keys(layout.by, tags=tags))))} FROM {calls}) AS s
+LEFT JOIN (
+    SELECT {", ".join((*layout.keys, *given))} FROM allocations {f"GROUP BY {grouped}" if grouped else ""}
+) AS given ON {" AND ".join(f"s.{key} = given.{key}" for key in layout.keys) or "TRUE"}"""  # noqa: S608
+
+
+def relation(layout: Layout) -> str:
+    """``stored_calls`` under the labels that reports show; for each column that is filled there is also
+    ``said_…``, the source's words."""
     if not layout.fills:
         return "stored_calls"
-    fills = [column for column in layout.fills if column != "tags"]
-    labels = [f"{_label(column, layout.overrides)} AS {column}" for column in fills]
-    if "tags" in layout.fills:
-        labels.append(f"{_tags(layout.overrides)} AS tags")
-    given = ", ".join(f"any_value({name}) AS given_{name}" for name in (*layout.fills, "overrides"))
-    same = " AND ".join(f"s.{key} = given.{key}" for key in layout.keys) or "TRUE"
-    grouped = ", ".join(layout.keys)
-    # S608: names of columns are ours; those of tags are quoted.
-    return f"""(
-    SELECT s.* REPLACE ({", ".join(labels)}), {", ".join(f"s.{name} AS said_{name}" for name in layout.fills)}
-    FROM (SELECT {", ".join(filter(None, ("*", keys(layout.by))))} FROM stored_calls) AS s
-    LEFT JOIN (
-        SELECT {", ".join(filter(None, (grouped, given)))} FROM allocations
-        {f"GROUP BY {grouped}" if grouped else ""}
-    ) AS given ON {same}
-) AS stored_calls"""  # noqa: S608
+    return f"(\n{labelled(layout, 'stored_calls', with_said=True)}\n) AS stored_calls"
 
 
-def _label(column: str, overrides: bool) -> str:
-    filled = f"coalesce(s.{column}, given.given_{column})"
-    if not overrides:
-        return filled
+def _label(column: str, name: str, overrides: bool) -> str:
+    """SQL for a label, of which the source's words are in ``name``."""
+    said, given = f"s.{name}", f"given.given_{column}"
+    if column == "tags":
+        return _tags(said, given, overrides)
+    filled = f"coalesce({said}, {given})"
     return (
-        f"CASE WHEN given.given_overrides THEN coalesce(given.given_{column}, s.{column}) ELSE {filled} END"
+        f"CASE WHEN given_overrides THEN coalesce({given}, {said}) ELSE {filled} END" if overrides else filled
     )
 
 
-def _tags(overrides: bool) -> str:
+def _tags(said: str, given: str, overrides: bool) -> str:
     """Tags are texts of JSON objects. A patch with a null would take a tag away."""
-    given, said = "given.given_tags", "json_merge_patch('{}', s.tags)"
-    over = f"WHEN given.given_overrides THEN CAST(json_merge_patch({said}, {given}) AS VARCHAR) "
+    patch = f"json_merge_patch('{{}}', {said})"
+    over = f"WHEN given_overrides THEN CAST(json_merge_patch({patch}, {given}) AS VARCHAR) "
     return (
-        f"CASE WHEN {given} IS NULL THEN s.tags WHEN s.tags IS NULL THEN {given} "
-        f"{over if overrides else ''}"
-        f"ELSE CAST(json_merge_patch({given}, {said}) AS VARCHAR) END"
+        f"CASE WHEN {given} IS NULL THEN {said} WHEN {said} IS NULL THEN {given} {over if overrides else ''}"
+        f"ELSE CAST(json_merge_patch({given}, {patch}) AS VARCHAR) END"
     )

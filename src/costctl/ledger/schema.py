@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from costctl.ledger.allocated import PLAIN, Layout, layout, relation
+from costctl.ledger.allocated import PLAIN, Layout, labelled, layout
 from costctl.ledger.engine import DuckDBEngine
 from costctl.ledger.errors import LedgerError
 from costctl.records import CHARGES, COLUMNS
@@ -101,21 +101,24 @@ _BEYOND = f"a cost above {(2**63 - 1) // 10**12:,} USD"
 _PRICES = "SELECT map_from_entries(list((price_id, prices))) FROM prices"
 """A look-up, not a join: a question that does not ask why calls are unpriced pays nothing for it."""
 
-# Of two equal names in an object the first counts; the quick way knows no such object.
-_NAMES = "list_sort(list_distinct(json_keys(tags)))"
-_POINTER = "'/' || replace(replace(name, '~', '~0'), '/', '~1')"
-_TAGS = f"""coalesce(
-        map_from_entries(list_sort(map_entries(from_json(tags, '"MAP(VARCHAR, VARCHAR)"')))),
-        CASE WHEN tags IS NOT NULL THEN map_from_entries(
-            list_transform({_NAMES}, lambda name: {{'key': name, 'value': tags ->> ({_POINTER})}})
+
+def _tags(text: str) -> str:
+    """SQL for the map of tags whose text is the column ``text``. Of two equal names in an object the first
+    counts; the quick way knows no such object."""
+    names = f"list_sort(list_distinct(json_keys({text})))"
+    value = f"{text} ->> ('/' || replace(replace(name, '~', '~0'), '/', '~1'))"
+    return f"""coalesce(
+        map_from_entries(list_sort(map_entries(from_json({text}, '"MAP(VARCHAR, VARCHAR)"')))),
+        CASE WHEN {text} IS NOT NULL THEN map_from_entries(
+            list_transform({names}, lambda name: {{'key': name, 'value': {value}}})
         ) END
     )"""
 
-_VIEW = f"""CREATE OR REPLACE VIEW calls AS
-SELECT
+
+_CALLS = f"""SELECT
     call_key, ts, grain, requests, provider, model, team, project, user_id, user_id AS "user", agent, session,
     api_key, workspace,
-    {_TAGS} AS tags,
+    {_tags("tags")} AS tags,
     tags AS tags_json,
     mode, region, context_tier, billing, replay,
     input_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens,
@@ -133,12 +136,17 @@ SELECT
         )[1]), ''), '{_BEYOND}')
     END AS unpriced_reason,
     source_id
-FROM """  # noqa: S608 - constants
+FROM stored_calls"""  # noqa: S608 - constants
 
 
 def view(layout: Layout = PLAIN) -> str:
     """The statement that makes the view ``calls``, with the labels of the table ``allocations``."""
-    return _VIEW + relation(layout)
+    calls = _CALLS
+    if layout.fills:
+        calls = f"""SELECT * REPLACE (user_id AS "user", {_tags("tags_json")} AS tags) FROM (
+{labelled(layout, f"({_CALLS}) AS calls", tags="tags_json")}
+) AS calls"""  # noqa: S608
+    return f"CREATE OR REPLACE VIEW calls AS\n{calls}"
 
 
 def create(connection: DuckDBPyConnection) -> None:
