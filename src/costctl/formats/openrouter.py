@@ -153,7 +153,7 @@ def _claims_generations(sample: Sample) -> str:
 
 GENERATIONS = Format(
     name="openrouter-generations",
-    title="OpenRouter's generations (CSV of openrouter.ai/logs, objects of /api/v1/generation)",
+    title="OpenRouter's generations (its export of single calls as CSV, objects of /api/v1/generation)",
     shapes=(*JSON, "csv"),
     claims=_claims_generations,
     raw={**_GENERATION, "data": struct(_GENERATION)},
