@@ -122,6 +122,12 @@ def test_calls_of_two_models_at_once_are_two(tmp_path: Path, held: Ingest) -> No
     assert len(held(path).calls) == 2
 
 
+def test_a_span_that_names_itself_as_its_parent_is_a_call(tmp_path: Path, held: Ingest) -> None:
+    usage = {"gen_ai.usage.input_tokens": 97, "gen_ai.usage.output_tokens": 52}
+    call = span("1" * 16, {**SONNET, **usage}, parent="1" * 16)
+    assert len(held(written(tmp_path / "a.jsonl", traces(call))).calls) == 1
+
+
 def test_a_span_that_has_not_ended_is_a_call_all_the_same(tmp_path: Path, held: Ingest) -> None:
     usage = {"gen_ai.usage.input_tokens": 97, "gen_ai.usage.output_tokens": 52}
     begun = {**span("1" * 16, {**SONNET, **usage}), "endTimeUnixNano": "0"}

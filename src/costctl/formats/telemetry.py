@@ -88,11 +88,12 @@ def marked(rows: str) -> str:
         SELECT o.trace, o.span AS outer_span, o.response_id AS outer_id,
             i.span, i.response_id, i.has_usage AND i.is_call IS NOT FALSE AS counts
         FROM told AS i JOIN counted AS o ON o.trace = i.trace AND o.span = i.parent
+        WHERE i.span <> o.span
         UNION
         SELECT o.trace, o.outer_span, o.outer_id,
             i.span, i.response_id, i.has_usage AND i.is_call IS NOT FALSE
         FROM inside AS o JOIN told AS i ON o.trace = i.trace AND o.span = i.parent
-        WHERE NOT o.counts AND o.span <> ''
+        WHERE NOT o.counts AND o.span <> '' AND i.span <> o.outer_span
     ),
     repeated AS (
         SELECT trace, outer_span AS span FROM inside
