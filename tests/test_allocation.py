@@ -219,3 +219,14 @@ rules:
 """)
     assert read(file).without_person("ada") == read(file.with_name("left.yaml"))
     assert read(file).without_person("ad") == read(file)
+
+
+def test_the_example_is_sound() -> None:
+    example = read(Path(__file__).parent.parent / "allocation.example.yaml")
+    moved = example.rule_of({"team": "search", "project": "ranking-labels"})
+    assert moved is not None
+    assert (moved.label("team", "search"), moved.tags) == ("data", {"cost_center": "4200"})
+    assert [shared.whole for shared in example.shared] == [
+        20,
+        10_000,
+    ]  # 40, 25, 25 and 10 %; hundredths of a %

@@ -85,7 +85,7 @@ def showback(
         notes = (_NOTE,) if shared else ("no costs are shared: allocation.yaml says which are",)
         report = Report(
             command="report",
-            title=title("Costs as teams bear them", asked),
+            title=title("Showback", asked),
             columns=(*(each.column for each in asked), *_MEASURES),
             rows=rows,
             totals=(*(None for _ in asked), *_figures(direct.total(), borne.total(), whole)),
