@@ -204,7 +204,8 @@ def count_rows(connection: DuckDBPyConnection, last: int, tally: Tally) -> None:
     """Put the figures of the rows since row ``last`` into ``tally``."""
     row: tuple[Any, ...] = connection.execute(
         "SELECT count(*), count(*) FILTER (cost_pico IS NULL), epoch_us(min(ts)), epoch_us(max(ts)), "
-        "CAST(coalesce(sum(cost_pico), 0) AS HUGEINT) FROM stored_calls WHERE rowid > ?",
+        "CAST(coalesce(sum(cost_pico), 0) AS HUGEINT) FROM stored_calls "
+        "WHERE rowid > ? AND rowid NOT IN (SELECT place FROM repeated)",
         [last],
     ).fetchone() or (0, 0, None, None, 0)
     rows, tally.unpriced, tally.first_us, tally.last_us, tally.cost_pico = row

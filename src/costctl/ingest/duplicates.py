@@ -25,7 +25,10 @@ FROM new SEMI JOIN (SELECT call_key FROM stored_calls WHERE rowid <= $last) AS o
 
 _NONE_KNOWN = "CREATE OR REPLACE TEMP TABLE known (place BIGINT, call_key UUID, source_id INTEGER)"
 
-_NO_DOUBLED = "CREATE OR REPLACE TEMP TABLE doubled (call_key UUID)"
+_NO_DOUBLED = (
+    "CREATE OR REPLACE TEMP TABLE doubled (call_key UUID)",
+    "CREATE OR REPLACE TEMP TABLE repeated (place BIGINT)",
+)
 
 _DOUBLED = """
 INSERT INTO doubled
@@ -170,6 +173,9 @@ WHERE stored_calls.rowid = v.place AND v.stays AND stored_calls.price_id = p.pri
     )
 """
 
+# Of a bucket that was known as it is, the new row stays too, for its report's age; but it is nothing new.
+_REPEATED = "INSERT INTO repeated SELECT place FROM versions WHERE stays AND is_new AND is_same"
+
 _DROP = "DELETE FROM stored_calls WHERE rowid IN (SELECT place FROM versions WHERE NOT stays)"
 
 _KEY_EQUAL = """
@@ -227,10 +233,11 @@ def drop_copies(connection: DuckDBPyConnection, last: int) -> int:
 
 def find_doubled(connection: DuckDBPyConnection, last: int) -> bool:
     """Make the table ``doubled`` of the keys that several rows have, some since row ``last``; whether there
-    are any."""
+    are any. ``repeated``, the rows that :func:`fold` finds to be nothing new, is empty then."""
     counted = connection.execute("SELECT count(*) FROM stored_calls WHERE rowid > ?", [last]).fetchone()
     parts = -(-(counted or (0,))[0] // _KEYS_AT_ONCE)
-    connection.execute(_NO_DOUBLED)
+    for statement in _NO_DOUBLED:
+        connection.execute(statement)
     if parts <= 1:
         connection.execute(_DOUBLED, {"last": last})
     else:
@@ -255,6 +262,7 @@ def fold(
         connection.execute(_KEEP_PRICE)
     connection.execute(_KEEP_EARLIEST_TIME)
     connection.execute(_DROP_PRICE_OF_ANOTHER_TIME)
+    connection.execute(_REPEATED)
     connection.execute(_DROP)
     connection.execute(_KEY_EQUAL)
     return Folding(known, improved)
