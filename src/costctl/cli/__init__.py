@@ -23,6 +23,12 @@ COMMANDS = (
         "Read usage files into the ledger, each call once, at its price.",
     ),
     Entry(
+        "pull",
+        "costctl.cli.pull",
+        USAGE,
+        "Fetch usage and cost reports from a vendor's API, and read them into the ledger.",
+    ),
+    Entry(
         "sources",
         "costctl.cli.sources",
         USAGE,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
+    from rich.status import Status
 
 SHORT = 8 * 2**20
 """Bytes that are read in less time than it takes to load and draw a bar."""
@@ -50,3 +51,30 @@ class Bar:
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
+
+
+class Step:
+    """A line that says what is being waited for, on standard error where that is a terminal; nothing anywhere
+    else. A context."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._shown = not quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self._status: Status | None = None
+
+    def __enter__(self) -> Step:
+        return self
+
+    def show(self, text: str) -> None:
+        if not self._shown:
+            return
+        from rich.console import Console
+        from rich.text import Text
+
+        if self._status is None:
+            self._status = Console(stderr=True).status(Text(text))
+            self._status.start()
+        self._status.update(Text(text))
+
+    def __exit__(self, *_: object) -> None:
+        if self._status is not None:
+            self._status.stop()
