@@ -66,3 +66,70 @@ def test_reprice_cannot_both_show_and_apply(costctl: Costctl) -> None:
     run = costctl("reprice", "--apply", "--dry-run")
     assert (run.code, run.out) == (2, "")
     assert "--apply and --dry-run contradict each other" in run.err
+
+
+# --- other price lists ------------------------------------------------------------------------------------
+
+LITELLM = Path(__file__).parents[1] / "pricing" / "litellm.json"
+
+
+def test_import_writes_to_standard_output_and_talks_on_the_other(costctl: Costctl) -> None:
+    run = costctl("prices", "import", "litellm", LITELLM, "gpt-5.4", "azure/*")
+    assert run.code == 0
+    assert '{ provider: "openai", model: "gpt-5.4", input: 2.50, cache_read: 0.25, output: 15.00,' in run.out
+    assert "3 models." in run.err.splitlines()
+    assert "regional_processing_uplift_multiplier_eu (1 model)" in run.err
+    assert costctl("prices", "import", "litellm", LITELLM, "gpt-5.4", "--quiet").err == ""
+
+
+def test_import_makes_a_file_that_prices_yaml_includes(costctl: Costctl) -> None:
+    command = ("prices", "import", "litellm", LITELLM, "--out", "litellm.yaml")
+    run = costctl(*command)
+    assert (run.code, run.out) == (0, "")
+    assert "a prices.yaml beside it has it by `include: [litellm.yaml]`" in run.err
+    (costctl.cwd / "prices.yaml").write_text("include: [litellm.yaml]\n")
+    command_show = ("prices", "show", "anthropic.claude-v1", "--provider", "bedrock")
+    shown = costctl(*command_show, "--prices", "prices.yaml", "--format", "json")
+    # It is a price of us-east-1, and no other is known.
+    (row,) = shown.json["rows"]
+    assert (row["region"], row["input"], row["output"]) == ("us-east-1", Decimal("8.00"), Decimal("24.00"))
+    assert row["source"].startswith("litellm.yaml:")
+    again = costctl(*command)
+    assert (again.code, again.err.splitlines()[0]) == (1, "error: litellm.yaml exists")
+    assert costctl(*command, "--force").code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("helicone", LITELLM), 2, "'helicone' is no table of prices that can be imported"),
+        (("litellm", LITELLM, "gpt-9"), 1, "has no model gpt-9"),
+        (("litellm", LITELLM, "--from", "soon"), 2, "--from: 'soon' is not a day"),
+        (("litellm", LITELLM, "--out", "litellm.json"), 2, "litellm.json: no known ending"),
+        (("litellm", "no.json"), 1, "no.json: cannot be read: No such file or directory"),
+    ],
+)
+def test_import_refuses(costctl: Costctl, arguments: tuple[str, ...], code: int, message: str) -> None:
+    run = costctl("prices", "import", *arguments)
+    assert (run.code, run.out) == (code, "")
+    assert message in run.err
+
+
+def test_import_never_takes_the_place_of_the_prices_in_use(costctl: Costctl) -> None:
+    (costctl.cwd / "prices.yaml").write_text("prices: []\n")
+    (costctl.cwd / "costctl.yaml").write_text("prices: prices.yaml\n")
+    run = costctl("prices", "import", "litellm", LITELLM, "--out", "prices.yaml", "--force")
+    assert (run.code, (costctl.cwd / "prices.yaml").read_text()) == (1, "prices: []\n")
+    assert "is read by this command" in run.err
+
+
+def test_diff(costctl: Costctl) -> None:
+    (costctl.cwd / "theirs.yaml").write_text("prices:\n  - {provider: openai, model: gpt-4o, input: 5}\n")
+    run = costctl("prices", "diff", "--against", "theirs.yaml", "--now", "2026-11-01", "--format", "json")
+    assert run.code == 0
+    # gpt-4o costs 2.50 in, 1.25 cached and 10 out; the file has no other price than for input.
+    rows = {row["kind"]: (row["ours"], row["theirs"], row["ratio"]) for row in run.json["rows"]}
+    assert rows["input"] == (Decimal("2.50"), Decimal("5.00"), Decimal("2.0000"))
+    assert rows["cache_read"] == (Decimal("1.25"), Decimal("5.00"), Decimal("4.0000"))
+    assert "output" not in rows
+    assert costctl("prices", "diff").code == 2

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
 
 from costctl.cli.help import Group
-from costctl.cli.session import LEDGER, NOW, OUTPUT, PERIOD, PRICES, Session, command
+from costctl.cli.session import LEDGER, NOW, OUTPUT, PERIOD, PRICES, CommandError, Session, command
 from costctl.cli.values import count, instant, pairs
 from costctl.config import SettingError
 
@@ -25,6 +26,7 @@ costctl prices list --provider anthropic
 costctl prices show claude-sonnet-4-5
 costctl prices explain claude-sonnet-4-5 --input 12000 --output 800 --cache-read 50000
 costctl prices check
+costctl prices diff --against model_prices_and_context_window.json
 """,
 )
 
@@ -198,6 +200,140 @@ def explain(
 def _instant(session: Session, at: str | None) -> datetime:
     """``--at``, where a time without an offset is UTC, as the prices' dates are; else now."""
     return session.now.replace(microsecond=0) if at is None else instant("--at", at, ZoneInfo("UTC"))
+
+
+File = Annotated[
+    str,
+    typer.Argument(metavar="FILE", help="LiteLLM's model_prices_and_context_window.json."),
+]
+Models = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="MODEL",
+        help="Models as LiteLLM names them; * stands for anything. Default: those that the catalogue lacks.",
+    ),
+]
+Book = Annotated[str, typer.Argument(metavar="litellm", help="Whose prices they are: litellm.")]
+From = Annotated[
+    str | None,
+    typer.Option(
+        "--from", metavar="DAY", help="Let the prices hold from this day on; LiteLLM's have no dates."
+    ),
+]
+To = Annotated[
+    str | None,
+    typer.Option("--out", metavar="FILE", help="Write to this file, a .yaml.", rich_help_panel="Output"),
+]
+
+
+@command(
+    prices,
+    "import",
+    {each: OUTPUT[each] for each in ("force", "quiet")},
+    examples="""
+costctl prices import litellm model_prices_and_context_window.json --out litellm.yaml
+costctl prices import litellm model_prices_and_context_window.json 'azure/gpt-5*' --from 2026-11-01
+""",
+)
+def import_(
+    session: Session, book: Book, file: File, models: Models = None, from_: From = None, out: To = None
+) -> None:
+    """Make entries for a prices.yaml of LiteLLM's table of prices.
+
+    Prices per token whose keys are understood are taken, to the last digit; what is left out is named. A
+    prices.yaml includes the file by `include: [litellm.yaml]`.
+    """
+    from costctl.pricing import litellm
+    from costctl.pricing.catalogue import Catalogue
+    from costctl.pricing.imported import imported
+    from costctl.render import printable
+
+    if book != "litellm":
+        raise SettingError(f"{book!r} is no table of prices that can be imported", "litellm is")
+    target = _target(session, out)
+    table = litellm.read(Path(file).expanduser())
+    found = imported(table, Catalogue(), models or (), _day(from_))
+    if found.unknown:
+        raise CommandError(f"{table.identifier} has no model {', '.join(found.unknown)}", code="not_found")
+    for note in found.notes:
+        session.say(note)
+    if target is None:
+        typer.echo(printable(found.text, keep="\n"), nl=False)
+        return
+    from costctl.render import replaced
+
+    with replaced(target) as stream:
+        stream.write(found.text.encode())
+    session.say(f"wrote {target}; a prices.yaml beside it has it by `include: [{target.name}]`")
+
+
+def _target(session: Session, out: str | None) -> Path | None:
+    if out is None:
+        return None
+    from costctl.render import check
+
+    target = Path(out).expanduser()
+    refuse = [*session.ledger.own_files, *filter(None, (session.settings.prices, session.settings.file))]
+    check(target, force=session.given["force"], refuse=refuse, endings=(".yaml", ".yml"))
+    return target
+
+
+def _day(text: str | None) -> date | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise SettingError(f"--from: {text!r} is not a day", "as in 2026-11-01") from None
+
+
+Against = Annotated[
+    str,
+    typer.Option(
+        "--against",
+        metavar="FILE",
+        help="The other prices: LiteLLM's JSON, a prices.yaml, or a catalogue's directory.",
+    ),
+]
+Every = Annotated[bool, typer.Option("--all", help="Also what only one of both has a price for.")]
+
+
+@command(
+    prices,
+    "diff",
+    NOW,
+    OUTPUT,
+    PRICES,
+    examples="""
+costctl prices diff --against model_prices_and_context_window.json --provider anthropic
+costctl prices diff --against prices.yaml --all
+""",
+)
+def diff(
+    session: Session,
+    against: Against,
+    containing: Containing = None,
+    provider: Provider = None,
+    at: At = None,
+    all_: Every = False,
+) -> None:
+    """Show where other prices are not the same as ours: model, kind, both, and their ratio.
+
+    Compared are the prices of one time, of the models that both know.
+    """
+    from costctl.pricing.difference import difference, read
+
+    other = read(Path(against).expanduser())
+    session.show(
+        difference(
+            session.book,
+            other,
+            provider=provider,
+            containing=containing,
+            at=_instant(session, at),
+            every=all_,
+        )
+    )
 
 
 @command(prices, "check", OUTPUT, LEDGER, examples="costctl prices check\ncostctl prices check --format json")

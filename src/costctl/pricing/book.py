@@ -10,7 +10,7 @@ from costctl.pricing import own as own_prices
 from costctl.pricing.catalogue import Catalogue, Match
 from costctl.pricing.layers import stacked
 from costctl.pricing.matching import texts
-from costctl.pricing.own import Alias, Names, OwnPrice, OwnPrices, nearest_first
+from costctl.pricing.own import Alias, Names, OwnPrice, OwnPrices
 from costctl.pricing.rows import PriceRow
 
 CallNames = tuple[str | None, str]
@@ -35,7 +35,7 @@ class PriceBook:
 
     def __init__(self, catalogue: Catalogue | None = None, own: OwnPrices | None = None) -> None:
         self._catalogue = catalogue or Catalogue()
-        self._own = own
+        self._own = own.layers if own else ()
         self._resolved: dict[CallNames, Match | None] = {}
 
     @classmethod
@@ -51,7 +51,7 @@ class PriceBook:
     def identifiers(self) -> tuple[str, ...]:
         """Each book with the hash of its content, the first standing before the others:
         ``prices.yaml sha256:…``, ``genai-prices 0.2.3 sha256:…``."""
-        return (*([self._own.identifier] if self._own else ()), self._catalogue.identifier)
+        return (*(each.identifier for each in self._own), self._catalogue.identifier)
 
     def resolve(self, provider: str | None, model: str) -> Match | None:
         """The book's model that ``provider`` and ``model`` name, by declared rules only; None if unknown."""
@@ -73,11 +73,10 @@ class PriceBook:
 
     def alias(self, provider: str | None, model: str) -> Alias | None:
         """The entry of the user's file that gives these names another meaning, if there is one."""
-        if self._own is None:
+        if not self._own:
             return None
-        return next(
-            iter(nearest_first(self._own.aliases, Names(*self._catalogue.names(provider, model)))), None
-        )
+        names = Names(*self._catalogue.names(provider, model))
+        return next((each for own in self._own for each in own.aliases.nearest_first(names)), None)
 
     def models(self, provider: str | None = None) -> Iterator[Model]:
         """Every model, or those of one ``provider``, the user's first, with the prices that hold for a call
@@ -98,7 +97,7 @@ class PriceBook:
                     yield Model(seller, model, rows, (names.model, *texts(entry["match"])))
 
     def _own_models(self) -> Iterator[Model]:
-        prices = self._own.prices if self._own else ()
+        prices = [each for own in self._own for each in own.prices]
         entries: dict[tuple[str | None, str], list[OwnPrice]] = {}
         for each in prices:
             entries.setdefault((each.scope.provider, each.scope.model), []).append(each)
@@ -119,8 +118,8 @@ class PriceBook:
 
     def _match(self, provider: str | None, model: str) -> Match | None:
         names, match = self._names(provider, model)
-        if match is None and self._own is not None:
-            for each in nearest_first(self._own.prices, names):
+        if match is None:
+            for each in self._prices(names):
                 model = each.rows[0].model
                 return Match(each.scope.provider or "", model, rule=f"model {model} in {each.scope.where}")
         return match
@@ -137,8 +136,15 @@ class PriceBook:
         return self._stacked(names, listed)
 
     def _stacked(self, names: Names, listed: tuple[PriceRow, ...]) -> tuple[PriceRow, ...]:
-        if self._own is None:
+        if not self._own:
             return listed
-        prices = [each.rows for each in nearest_first(self._own.prices, names)]
-        factors = [tuple(each.of(listed)) for each in nearest_first(self._own.multipliers, names)]
+        prices = [each.rows for each in self._prices(names)]
+        factors = [
+            tuple(each.of(listed)) for own in self._own for each in own.multipliers.nearest_first(names)
+        ]
         return stacked([*prices, *factors, listed])
+
+    def _prices(self, names: Names) -> Iterator[OwnPrice]:
+        """The user's entries for a model, those of a file before those of the files that it includes."""
+        for own in self._own:
+            yield from own.prices.nearest_first(names)

@@ -7,11 +7,13 @@ entries that hold at once) is an error with its line here, like every other faul
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -117,49 +119,82 @@ class Alias:
     model: str
 
 
-@dataclass(frozen=True, slots=True)
-class OwnPrices:
-    """A ``prices.yaml``. ``identifier`` is its name and the hash of its bytes."""
-
-    identifier: str
-    prices: tuple[OwnPrice, ...]
-    multipliers: tuple[Multiplier, ...]
-    aliases: tuple[Alias, ...]
-
-
 Entry = TypeVar("Entry", OwnPrice, Multiplier, Alias)
 
 
-def nearest_first(entries: Iterable[Entry], names: Names) -> list[Entry]:
-    """The ``entries`` that name the model of ``names``, the closest first: a name before a beginning of it, a
-    longer beginning before a shorter one, an entry that states the provider before one that does not. Entries
-    as close as each other never hold at once, which :func:`read` sees to."""
-    found = [(near, each) for each in entries if (near := each.scope.nearness(names)) is not None]
-    return [each for _, each in sorted(found, key=lambda pair: pair[0], reverse=True)]
+class Entries(tuple[Entry, ...]):
+    """Entries of one kind, in the order of their file; there may be thousands of an imported one."""
+
+    @cached_property
+    def _by_model(self) -> dict[str, list[Entry]]:
+        """Under the whole name, or "*" where it is a beginning."""
+        found: dict[str, list[Entry]] = {}
+        for each in self:
+            model = each.scope.model
+            found.setdefault("*" if model.endswith("*") else model, []).append(each)
+        return found
+
+    def nearest_first(self, names: Names) -> list[Entry]:
+        """Those that name the model of ``names``, the closest first: a name before a beginning of it, a
+        longer beginning before a shorter one, an entry that states the provider before one that does not.
+        Entries as close as each other never hold at once, which :func:`read` sees to."""
+        keys = dict.fromkeys((names.model, names.listed, "*"))
+        near = [
+            (nearness, each)
+            for key in keys
+            if key is not None
+            for each in self._by_model.get(key, ())
+            if (nearness := each.scope.nearness(names)) is not None
+        ]
+        return [each for _, each in sorted(near, key=lambda pair: pair[0], reverse=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnPrices:
+    """A ``prices.yaml``, and the files that it includes. ``identifier`` is its name and the hash of its
+    bytes."""
+
+    identifier: str
+    prices: Entries[OwnPrice]
+    multipliers: Entries[Multiplier]
+    aliases: Entries[Alias]
+    included: tuple[OwnPrices, ...] = ()
+
+    @property
+    def layers(self) -> tuple[OwnPrices, ...]:
+        """This file and those that it includes, each standing before the next."""
+        return (self, *self.included)
 
 
 def read(path: Path, catalogue: Catalogue) -> OwnPrices:
     """The prices in ``path``, a ``prices.yaml``, over those of ``catalogue``.
 
-    Raises :class:`costctl.documents.DocumentError` with every fault of the file.
+    Raises :class:`costctl.documents.DocumentError` with every fault of the file, or of one that it includes.
     """
+    return _read(path, catalogue)
+
+
+def _read(path: Path, catalogue: Catalogue, within: Document | None = None) -> OwnPrices:
+    """``within`` is the document that includes this one."""
     from costctl.documents import DocumentError
     from costctl.documents import read as read_document
 
     document = read_document(path, "prices")
     faults: list[DocumentError] = []
     reading = _Reading(document, catalogue, faults)
-    prices = tuple(reading.prices())
-    multipliers = tuple(reading.multipliers())
-    aliases = tuple(reading.aliases())
+    included = tuple(_read(each, catalogue, document) for each in reading.included(within))
+    prices = Entries(reading.prices())
+    multipliers = Entries(reading.multipliers())
+    aliases = Entries(reading.aliases())
     for entries in (prices, multipliers, aliases):
         faults += _overlaps(document, [each.scope for each in entries])
     faults += _shadowed(document, aliases, prices)
-    faults += _unknown(document, catalogue, aliases, prices)
+    priced_models = [prices, *(each.prices for each in included)]
+    faults += _unknown(document, catalogue, aliases, priced_models)
     if faults:
         raise DocumentError.of(faults)
     content = hashlib.sha256(path.read_bytes()).hexdigest()
-    return OwnPrices(f"{path.name} sha256:{content[:16]}", prices, multipliers, aliases)
+    return OwnPrices(f"{path.name} sha256:{content[:16]}", prices, multipliers, aliases, included)
 
 
 class _Reading:
@@ -167,6 +202,24 @@ class _Reading:
         self.document = document
         self.catalogue = catalogue
         self.faults = faults
+
+    def included(self, within: Document | None) -> Iterator[Path]:
+        """The files of ``include``. They lie beside this one, or below: an error shows a file's lines."""
+        directory = self.document.path.parent
+        seen: set[str] = set()
+        for number, name in enumerate(self.document.data.get("include", ())):
+            place = ("include", number)
+            path = directory / name
+            real = os.path.realpath(path)
+            if within is not None:
+                self._fault(place, f"{self.document.path.name} is included itself, so it cannot include")
+            elif not Path(real).is_relative_to(os.path.realpath(directory)):
+                self._fault(place, f"{name} is not in the directory of this file", "copy it there")
+            elif real in seen or real == os.path.realpath(self.document.path):
+                self._fault(place, f"{name} is read already", "include it once")
+            else:
+                seen.add(real)
+                yield path
 
     def prices(self) -> Iterator[OwnPrice]:
         for place, entry in self._entries("prices"):
@@ -295,12 +348,16 @@ def _shadowed(
 
 
 def _unknown(
-    document: Document, catalogue: Catalogue, aliases: Sequence[Alias], prices: Sequence[OwnPrice]
+    document: Document,
+    catalogue: Catalogue,
+    aliases: Sequence[Alias],
+    prices: Sequence[Entries[OwnPrice]],
 ) -> Iterator[DocumentError]:
     """Aliases of models that nothing prices."""
     for each in aliases:
         names = Names(*catalogue.names(each.provider or each.scope.provider, each.model))
-        if not nearest_first(prices, names) and catalogue.find(names.provider, names.model) is None:
+        is_own = any(entries.nearest_first(names) for entries in prices)
+        if not is_own and catalogue.find(names.provider, names.model) is None:
             message = f"{_named(each.scope.place)} means {each.model!r}, a model that no price book knows"
             hint = "state its provider, as in means: {provider: openai, model: gpt-4o}, or add its price"
             yield document.error((*each.scope.place, "means"), message, hint)

@@ -10,7 +10,7 @@ from typing import Literal, TextIO, get_args
 
 from costctl.render.captions import remarks, warnings
 from costctl.render.csv import write_csv
-from costctl.render.files import ENDINGS, OutputError, check, write
+from costctl.render.files import ENDINGS, OutputError, check, replaced, write
 from costctl.render.json import error_document, write_json
 from costctl.render.markdown import write_markdown
 from costctl.render.printable import printable
@@ -30,6 +30,7 @@ __all__ = [
     "printable",
     "remarks",
     "render",
+    "replaced",
     "warnings",
     "write",
 ]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from pathlib import Path
 from typing import BinaryIO
@@ -48,6 +48,15 @@ def write(
     """
     target = Path(path)
     check(target, force=force, refuse=refuse)
+    with replaced(target) as stream:
+        _write(report, stream, target.suffix.lower())
+    return target
+
+
+@contextmanager
+def replaced(target: Path) -> Iterator[BinaryIO]:
+    """A stream to a new file beside ``target``, which takes its place at the end of the block. Raises
+    :class:`OSError` where the disk fails; ``target`` is untouched then, and where the block raises."""
     temporary = target.with_name(f".costctl-{os.urandom(8).hex()}.tmp")
     # Mode 0666 less the umask, as of any file that a user makes; O_EXCL follows no link.
     try:
@@ -57,7 +66,7 @@ def write(
         raise
     try:
         with os.fdopen(descriptor, "wb") as stream:
-            _write(report, stream, target.suffix.lower())
+            yield stream
             stream.flush()
             if target.is_file() and not target.is_symlink():
                 os.fchmod(stream.fileno(), stat.S_IMODE(target.stat().st_mode))
@@ -68,15 +77,20 @@ def write(
             temporary.unlink()
         raise
     _sync_directory(target.parent)
-    return target
 
 
-def check(path: Path, *, force: bool = False, refuse: Collection[Path] = ()) -> None:
+def check(
+    path: Path,
+    *,
+    force: bool = False,
+    refuse: Collection[Path] = (),
+    endings: Collection[str] = ENDINGS,
+) -> None:
     """Raise :class:`OutputError` where :func:`write` would refuse ``path``: commands ask before they work for
     long.
     """
-    if path.suffix.lower() not in ENDINGS:
-        hint = f"use one of {', '.join(ENDINGS)}"
+    if path.suffix.lower() not in endings:
+        hint = f"use one of {', '.join(endings)}"
         raise OutputError(f"{path}: no known ending", path, hint, is_usage=True)
     if path.is_dir():
         raise OutputError(f"{path} is a directory", path, "name a file in it")
