@@ -195,7 +195,7 @@ def _copies(cell: Cell) -> None:
         cell.take(
             DUPLICATES,
             cell.ours.copies,
-            f"{calls} that files of two formats have, alike in day, model and tokens",
+            f"{calls} alike in model and tokens: at one time, or in files of two formats",
         )
         cell.side = None
 
@@ -242,13 +242,18 @@ def _modes(cell: Cell) -> None:
             cell.take(TIER, cell.rest, "at the standard price both sides are the same: modes differ")
 
 
+_DIGITS = 4
+"""Of an amount with fewer digits to be half of another is no coincidence to speak of."""
+
+
 def _half(cell: Cell) -> None:
-    """Half of ours, or twice, which is the price of batch and flex."""
+    """Half of ours, which is the price of batch and flex."""
     if cell.side is None or {mode for mode, _ in cell.side} != {"standard"}:
         return
     if cell.factor("batch", None) == Fraction(1, 2) or cell.factor("flex", None) == Fraction(1, 2):
         ours = cell.rest + cell.billed
-        if abs(ours - 2 * cell.billed) <= 2 * cell.bound <= abs(cell.rest) // 50:
+        digits = len(str(abs(cell.billed)).rstrip("0"))
+        if abs(ours - 2 * cell.billed) <= 2 * cell.bound <= abs(cell.rest) // 1000 and digits >= _DIGITS:
             cell.take(
                 TIER,
                 cell.rest,

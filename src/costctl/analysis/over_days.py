@@ -17,7 +17,8 @@ from costctl.money import share
 LEAST = 3
 """Fewer cases are no evidence of what holds in every one."""
 
-_FAR = 14 * 3600 * 1_000_000
+_HOUR = 3600 * 1_000_000
+_FAR = 14 * _HOUR
 """The farthest that a zone is from UTC."""
 
 _CLEAR = 10
@@ -45,20 +46,25 @@ def shift_of(slots: Mapping[int, int], days: Days, cells: Mapping[int, Cell]) ->
         return abs(cells[day].rest + cost(day, shift) - cost(day, 0)) <= cells[day].bound
 
     agreeing = [day for day in cells if day not in {*differing}]
-    least = max(LEAST, -(-2 * len(differing) // 3))
-    best = None
-    for shift in sorted(range(-_FAR, _FAR + SLOT, SLOT), key=lambda each: (abs(each), each)):
-        if shift == 0 or any(cost(day, shift) != cost(day, 0) and not fits(day, shift) for day in agreeing):
-            continue
-        number = sum(fits(day, shift) for day in differing)
-        if number >= least and (best is None or number > best[0]):
-            best = number, shift
-    if best is None:
+    fitting: dict[int, int] = {}
+    for shift in range(-_FAR, _FAR + SLOT, SLOT):
+        if all(cost(day, shift) == cost(day, 0) or fits(day, shift) for day in agreeing):
+            fitting[shift] = sum(fits(day, shift) for day in differing)
+    number = max(fitting.values(), default=0)
+    if number < max(LEAST, -(-2 * len(differing) // 3)):
         return None
-    number, shift = best
+    # Days without calls around midnight leave some shifts open: whole hours are the likely ones.
+    best = min(
+        (shift for shift in fitting if fitting[shift] == number),
+        key=lambda shift: (shift % _HOUR != 0, abs(shift), shift),
+    )
+    by = f"{_clock(best)} h {'later' if best > 0 else 'earlier'}"
+    return best, f"with calls {by}, {number} of {len(differing)} days agree that did not"
+
+
+def _clock(shift: int) -> str:
     minutes = abs(shift) // 60_000_000
-    by = f"{minutes // 60}:{minutes % 60:02d} h {'later' if shift > 0 else 'earlier'}"
-    return shift, f"with calls {by}, {number} of {len(differing)} days agree that did not"
+    return f"{minutes // 60}:{minutes % 60:02d}"
 
 
 class _Pair(NamedTuple):
@@ -164,7 +170,7 @@ def _said(tokens: set[str | None], ratio: Fraction, times: int) -> str:
     what = "the bill" if len(tokens) > 1 or None in tokens else str(*tokens).replace("_", " ")
     part = share(ratio.numerator, ratio.denominator)
     assert part is not None
-    return f"{what} is {part.normalize():f} of ours, {times:,} times"
+    return f"{what} is {part.normalize():f} of ours in {times:,} cases"
 
 
 def find_moves(cells: Mapping[int, Cell]) -> None:

@@ -64,7 +64,7 @@ class Usage:
     subscription: int = 0
     subscription_calls: int = 0
     copies: int = 0
-    """What calls cost that a file of another format has as well."""
+    """What calls cost that come more than once, by :meth:`Rows.add_copies`, the first time apart."""
     copied_calls: int = 0
     copied_tokens: int = 0
 
@@ -139,29 +139,35 @@ class Rows:
         return found
 
     def add_copies(self, found: Mapping[Key, Usage], shift: int = 0) -> None:
-        """Note in ``found`` what files of more than one format have: calls of one day and model with as many
-        tokens in and out."""
+        """Note in ``found`` which calls come more than once: of one model with as many tokens in and out, at
+        the same instant, or on one day in files of more than one format."""
         labels = "".join(f", c.{name}" if told else ", NULL AS " + name
                          for name, told in zip(LABELS, self.labels, strict=True))  # fmt: skip
-        cost, most = self.engine.money_sum("cost"), self.engine.money_sum("most")
+        sum_of = self.engine.money_sum
+        same = f"{', '.join(LABELS)}, time, prompt, output"
         rows = self.engine.rows(
             f"""WITH alike AS (
-    SELECT p.provider AS seller, p.model{labels}, {self._time(shift, DAY)} AS time, s.format,
-        {_PROMPT} AS prompt, c.output_tokens AS output,
-        {self.engine.money_sum("c.cost_pico")} AS cost, count(*) AS calls
+    SELECT p.provider AS seller, p.model{labels}, {self._time(shift, DAY)} AS time, c.ts, s.format,
+        {_PROMPT} AS prompt, coalesce(c.output_tokens, 0) AS output,
+        {sum_of("c.cost_pico")} AS cost, max(c.cost_pico) AS one, count(*) AS calls
     {_FROM}
     WHERE {self._within(abs(shift))} AND {self._counts(self.grain)} AND c.grain = 'call'
         AND c.cost_pico IS NOT NULL AND NOT {_SUBSCRIBED} AND {_PROMPT} + coalesce(c.output_tokens, 0) > 0
     GROUP BY ALL
 ),
 formats AS (
-    SELECT seller, model, {", ".join(LABELS)}, time, prompt, output, sum(cost) AS cost, max(cost) AS most,
-        CAST(sum(calls) - max(calls) AS BIGINT) AS copied
-    FROM alike GROUP BY ALL HAVING count(*) > 1
+    SELECT seller, model, {same}, {sum_of("cost")} AS cost, {sum_of("one")} AS one, sum(calls) AS calls,
+        count(*) AS ones
+    FROM alike GROUP BY seller, model, {same}, format
+),
+copies AS (
+    SELECT seller, model, {same}, {sum_of("cost")} AS cost, max(one) AS one,
+        CAST(sum(calls) - max(ones) AS BIGINT) AS copied
+    FROM formats GROUP BY seller, model, {same} HAVING sum(calls) > max(ones)
 )
-SELECT seller, model, {", ".join(LABELS)}, time, {cost} - {most}, CAST(sum(copied) AS BIGINT),
-    CAST(sum(copied * (prompt + coalesce(output, 0))) AS BIGINT)
-FROM formats GROUP BY ALL ORDER BY ALL""",  # noqa: S608 (constants, and names bound)
+SELECT seller, model, {", ".join(LABELS)}, time, {sum_of("cost")} - {sum_of("one")},
+    CAST(sum(copied) AS BIGINT), CAST(sum(copied * (prompt + output)) AS BIGINT)
+FROM copies GROUP BY ALL ORDER BY ALL""",  # noqa: S608 (constants, and names bound)
             self._sellers,
         )
         for seller, model, project, workspace, api_key, time, copies, calls, tokens in rows:
