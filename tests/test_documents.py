@@ -205,6 +205,29 @@ def test_of_several_forms_the_one_meant_is_explained(faults: Callable[..., Any])
     ]
 
 
+def test_a_form_that_there_is_not_names_those_there_are(faults: Callable[..., Any]) -> None:
+    slack = {**of(type={"const": "slack"}, url={"type": "string"}), "required": ["type", "url"]}
+    mail = {**of(type={"const": "mail"}, to={"type": "string"}), "required": ["type", "to"]}
+    schema = of(channel={"$ref": "#/$defs/channel"}) | {"$defs": {"channel": {"anyOf": [slack, mail]}}}
+    assert faults("channel:\n  type: mial\n  url: x\n", schema) == [
+        (2, "channel.type must be one of slack, mail, not 'mial'", "did you mean mail?")
+    ]
+    assert faults("channel:\n  url: x\n", schema) == [(2, "channel lacks the key type", "one of slack, mail")]
+
+
+def test_keys_may_be_of_a_pattern(reading: Callable[..., Any], faults: Callable[..., Any]) -> None:
+    amounts = of(month={"type": "integer"}) | {"patternProperties": {"^[0-9]+d$": {"type": "integer"}}}
+    assert reading("month: 1\n30d: 2\n", amounts).data == {"month": 1, "30d": 2}
+    assert faults("30d: x\nmonths: 1\n", amounts) == [
+        (
+            1,
+            "30d must be a whole number, not 'x'",
+            "digits only, as in 1000 or 0.25, without quotes or leading zeros",
+        ),
+        (2, "unknown key months", "did you mean month?"),
+    ]
+
+
 # --- YAML's traps -----------------------------------------------------------------------------------------
 
 
@@ -335,6 +358,12 @@ def test_references_are_filled_where_the_schema_says_so(
     assert data["url"] == Secret("https://x/${HOST}/t0k"), "what comes in is not read again"
     assert data["url"].reveal() == "https://x/${HOST}/t0k"
     assert data["host"] == "http://h:80"
+
+
+def test_without_an_environment_references_stay_as_written(tmp_path: Path) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text("url: ${NOT_THERE}\nhost: ${file:/nowhere/x}\n")
+    assert read(file, CHANNEL, None).data == {"url": Secret("${NOT_THERE}"), "host": "${file:/nowhere/x}"}
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import difflib
 import json
 import operator
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
@@ -24,7 +24,7 @@ Schema = Mapping[str, Any]
 _NOTES = {"$schema", "$id", "$comment", "$defs", "title", "description", "default", "examples", "deprecated"}
 _CHECKED = {
     "$ref", "type", "enum", "const", "anyOf", "oneOf",
-    "properties", "required", "additionalProperties", "propertyNames", "minProperties",
+    "properties", "patternProperties", "required", "additionalProperties", "propertyNames", "minProperties",
     "items", "minItems", "maxItems", "uniqueItems",
     "pattern", "minLength", "maxLength", "format", "x-env", "x-secret",
     "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
@@ -76,7 +76,7 @@ def understand(schema: Schema, root: Schema | None = None) -> None:
         raise ValueError("an enum of a type that allows null must list null")
     if ("x-env" in schema or "x-secret" in schema) and _types(schema) != ["string"]:
         raise ValueError("x-env and x-secret are for text alone")
-    for part in ("$defs", "properties"):
+    for part in ("$defs", "properties", "patternProperties"):
         for inner in schema.get(part, {}).values():
             understand(inner, root)
     for part in ("anyOf", "oneOf"):
@@ -88,7 +88,7 @@ def understand(schema: Schema, root: Schema | None = None) -> None:
 
 
 def validate(
-    root: Node, schema: Schema, file: Path, environment: Mapping[str, str], errors: list[DocumentError]
+    root: Node, schema: Schema, file: Path, environment: Mapping[str, str] | None, errors: list[DocumentError]
 ) -> Any:
     """The plain value of ``root``; faults are appended to ``errors``; with any, it means nothing."""
     return _Validation(schema, file, environment, errors).value(root, schema, "")
@@ -126,9 +126,19 @@ def _unlike(node: Node, branch: Schema) -> int:
     return sum(name not in entries or entries[name][1].text != str(const) for name, const in told.items())
 
 
+def _telling(branches: Iterable[Schema]) -> tuple[str, list[Any]] | None:
+    """The key whose value tells all forms of a map apart, and these values."""
+    told = [
+        {name: each["const"] for name, each in branch.get("properties", {}).items() if "const" in each}
+        for branch in branches
+    ]
+    names = set(told[0]).intersection(*told)
+    return next(((name, [each[name] for each in told]) for name in sorted(names)), None)
+
+
 class _Validation:
     def __init__(
-        self, schema: Schema, file: Path, environment: Mapping[str, str], errors: list[DocumentError]
+        self, schema: Schema, file: Path, environment: Mapping[str, str] | None, errors: list[DocumentError]
     ) -> None:
         self.schema = schema
         self.file = file
@@ -185,6 +195,13 @@ class _Validation:
             parts = [_MUST.split(errors[0].message)[-1].partition(", not ") for _, errors in meant]
             wanted = " or ".join(dict.fromkeys(part[0] for part in parts))
             self._fault(node, f"{where or 'the file'} must {wanted}{parts[0][1]}{parts[0][2]}")
+        elif (told := _telling(map(self._resolved, branches))) and min(unlike for unlike, _ in meant):
+            name, forms = told
+            if name in (node.entries or {}):
+                self.value((node.entries or {})[name][1], {"enum": forms}, f"{where}.{name}".lstrip("."))
+            else:
+                choice = ", ".join(map(str, forms))
+                self._fault(node, f"{where or 'the file'} lacks the key {name}", f"one of {choice}")
         else:
             self.errors.extend(min(meant, key=lambda each: (each[0], len(each[1])))[1])
         return None
@@ -206,14 +223,18 @@ class _Validation:
         self, node: Node, entries: Mapping[str, tuple[Node, Node]], schema: Schema, where: str
     ) -> dict[str, Any]:
         properties: Mapping[str, Schema] = schema.get("properties", {})
+        patterns: Mapping[str, Schema] = schema.get("patternProperties", {})
         others = schema.get("additionalProperties", True)
         result: dict[str, Any] = {}
         for name, (key, value) in entries.items():
             inner = f"{where}." * bool(where) + (name if _SIMPLE_KEY.fullmatch(name) else _quoted(name))
             if "propertyNames" in schema:
                 self.value(key, schema["propertyNames"], f"the key {inner}")
-            if name in properties:
-                result[name] = self.value(value, properties[name], inner)
+            inner_schema = properties.get(name) or next(
+                (patterns[each] for each in patterns if _pattern(each).search(name)), None
+            )
+            if inner_schema is not None:
+                result[name] = self.value(value, inner_schema, inner)
             elif others is False:
                 near = difflib.get_close_matches(name, properties, n=1)
                 hint = f"did you mean {near[0]}?" if near else "known here: " + ", ".join(properties)
@@ -258,8 +279,10 @@ class _Validation:
             hint = "write ${NAME} and set NAME, or ${file:/run/secrets/name}"
             return self._fault(node, f"{name} must come from the environment or a file of its own", hint)
         if hidden:
+            if self.environment is None and "${" in node.text:
+                return Secret(node.text) if secret else node.text
             try:
-                value = interpolated(node.text, self.file.parent, self.environment)
+                value = interpolated(node.text, self.file.parent, self.environment or {})
             except ValueError as error:
                 return self._fault(node, f"{name}: {error}")
         elif types and "${" in node.text:
@@ -279,7 +302,8 @@ class _Validation:
         if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
             for keyword, (words, holds) in _LIMITS.items():
                 if keyword in schema and not holds(value, schema[keyword]):
-                    self._fault(node, f"{name} must be {words} {schema[keyword]}, not {shown}")
+                    hint = schema.get("description", "")
+                    self._fault(node, f"{name} must be {words} {schema[keyword]}, not {shown}", hint)
         return value
 
     def _string(self, node: Node, value: str, schema: Schema, name: str, shown: str) -> Any:
