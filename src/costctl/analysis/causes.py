@@ -21,6 +21,7 @@ CREDITS, TAXES, ITEMS = "credits", "taxes", "non_token_items"
 SUBSCRIPTION, UNPRICED, UNEXPLAINED = "subscription", "unpriced", "unexplained"
 
 CAUSES: tuple[str, ...] = (
+    UNEXPLAINED,
     MISSING,
     EXTRA,
     DUPLICATES,
@@ -33,9 +34,8 @@ CAUSES: tuple[str, ...] = (
     ITEMS,
     SUBSCRIPTION,
     UNPRICED,
-    UNEXPLAINED,
 )
-"""Every cause, in the order of a report's columns."""
+"""Every cause, in the order of a report's columns: what has none is the first thing to look at."""
 
 OF_KIND: Mapping[str, str] = {"credit": CREDITS, "discount": CREDITS, "tax": TAXES, "fee": TAXES}
 """The cause of a line of a bill that is no usage."""

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
 from costctl import filters
-from costctl.analysis.billed import DAY, LABELS, Bill, Span, bill
-from costctl.analysis.causes import CAUSES, Cell
+from costctl.analysis.billed import CENT, DAY, LABELS, Bill, Span, bill
+from costctl.analysis.causes import CAUSES, Cell, Part
 from costctl.analysis.comparison import WHERE, Comparison
 from costctl.analysis.dimensions import Dimension, dimensions, other, title
 from costctl.analysis.grain import grain_of
@@ -23,7 +23,7 @@ from costctl.analysis.provenance import span, stamped
 from costctl.analysis.questions import QuestionError
 from costctl.analysis.used import Key
 from costctl.filters import Filter
-from costctl.money import rounded, share
+from costctl.money import rounded, share, usd
 from costctl.periods import bucket_label, buckets
 from costctl.periods.zones import instant_at
 from costctl.report import Cell as Value
@@ -201,21 +201,29 @@ def _unit(unit: Literal["week", "month"], time: Span) -> str:
 
 def _told_causes(cells: Iterable[Cell]) -> Iterator[str]:
     """A sentence a cause: its amount, where, and the commonest evidence."""
-    amounts, places, said = Counter[str](), Counter[str](), defaultdict[str, Counter[str]](Counter)
+    parts: dict[str, list[Part]] = defaultdict(list)
     for cell in cells:
         for part in cell.parts:
-            amounts[part.cause] += part.amount
-            places[part.cause] += 1
-            said[part.cause][part.evidence] += 1
+            parts[part.cause].append(part)
     for cause in CAUSES:
-        if not places[cause]:
+        if not parts[cause]:
             continue
-        evidence, number = min(said[cause].items(), key=lambda item: (-item[1], item[0]))
-        more = places[cause] - number
-        rest = f"; {more:,} more by evidence of their own" if more else ""
-        sign = "-" if amounts[cause] < 0 else ""
-        amount = f"{sign}${abs(rounded(amounts[cause])):,}"
-        yield f"{cause.replace('_', ' ')} {amount} ({number:,} x): {evidence}{rest}"
+        said = Counter(part.evidence for part in parts[cause])
+        evidence, times = min(said.items(), key=lambda item: (-item[1], item[0]))
+        others = len(parts[cause]) - times
+        rest = f"; {others:,} more by evidence of their own" if others else ""
+        amount = _amount([part.amount for part in parts[cause]])
+        yield f"{cause.replace('_', ' ')} {amount} ({times:,} x): {evidence}{rest}"
+
+
+def _amount(amounts: list[int]) -> str:
+    """The sum of some parts; of those that cancel out, what has moved."""
+    total, sign = sum(amounts), ""
+    if total == 0:
+        total, sign = sum(map(abs, amounts)) // 2, "±"
+    elif total < 0:
+        total, sign = -total, "-"
+    return f"{sign}${rounded(total) if total >= CENT else usd(total):,f}"
 
 
 def _told_days(found: Bill) -> Iterator[str]:
