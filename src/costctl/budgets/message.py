@@ -32,8 +32,8 @@ class Item:
     """Its name."""
     basis: Basis
     spent_pico: int
-    limit_pico: int
-    """The budget's amount for the whole period."""
+    limit_pico: int | None
+    """The budget's amount for the whole period; None where there is none."""
     threshold_pico: int
     """The amount at which this threshold lies."""
     forecast_pico: int | None = None
