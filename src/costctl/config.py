@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 FILE_NAME = "costctl.yaml"
 ALLOCATION_NAME = "allocation.yaml"
+CURRENCY_NAME = "currency.yaml"
 FORMATS = ("table", "json", "csv", "md")
 DEFAULT_WAIT = 30.0
 """Seconds."""
@@ -49,6 +50,8 @@ class SourceEntry(NamedTuple):
     tags: Mapping[str, str] = MappingProxyType({})
     assume_tz: str = ""
     pseudonymize: tuple[str, ...] = ()
+    map: str = ""
+    """A mapping.yaml, absolute."""
     place: str = ""
     """FILE:LINE of its format, where it names one."""
 
@@ -61,6 +64,9 @@ class Settings(NamedTuple):
     format: str = "table"
     prices: Path | None = None
     allocation: Path | None = None
+    currency: str = "USD"
+    """In which amounts are shown, an ISO 4217 code."""
+    currency_file: Path | None = None
     wait: float = DEFAULT_WAIT
     """Seconds to wait for a ledger that another process holds."""
     quiet: bool = False
@@ -118,6 +124,7 @@ def load(
     format: str | None = None,
     prices: str | os.PathLike[str] | None = None,
     allocation: str | os.PathLike[str] | None = None,
+    currency: str | None = None,
     wait: float | str | None = None,
     quiet: bool | None = None,
 ) -> Settings:
@@ -140,36 +147,42 @@ def load(
         given = flag or variable(key.upper())
         if given is not None:
             return directory / Path(given).expanduser()
-        return _own_path(document, found, key) if document and found and key in said else None
+        if document is None or found is None or key not in said:
+            return None
+        return _own_path(document, found, (key,), said[key])
 
     return Settings(
         db=path("db", db) or default_ledger(),
         tz=_zone(tz, variable("TZ"), document),
         format=_format(format, variable("FORMAT"), said),
         prices=path("prices", prices),
-        allocation=path("allocation", allocation) or _beside(base),
+        allocation=path("allocation", allocation) or _beside(base, ALLOCATION_NAME),
+        currency=_currency(currency, variable("CURRENCY"), said),
+        currency_file=path("currency_file", None) or _beside(base, CURRENCY_NAME),
         wait=_wait(wait, variable("WAIT"), said),
         quiet=_quiet(quiet, variable("QUIET"), said),
-        sources=tuple(_source(document, number, base) for number in range(len(said.get("sources", ())))),
+        sources=tuple(_source(document, number, found) for number in range(len(said.get("sources", ())))),
         file=found.path if found else None,
     )
 
 
-def _beside(directory: Path) -> Path | None:
-    """The allocation.yaml in ``directory``; None if there is none."""
-    path = directory / ALLOCATION_NAME
+def _beside(directory: Path, name: str) -> Path | None:
+    """The file of that name in ``directory``; None if there is none."""
+    path = directory / name
     return path if path.is_file() else None
 
 
-def _own_path(document: Document, found: Found, key: str) -> Path:
+def _own_path(document: Document, found: Found, place: tuple[str | int, ...], said: str) -> Path:
     """The path that costctl.yaml says. Raises DocumentError where it may not: errors show a file's lines."""
     base = found.path.parent
-    path = base / Path(document.data[key]).expanduser()
+    path = base / Path(said).expanduser()
     if not found.chosen and not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(base)):
+        key = place[-1]
+        variable = f" or COSTCTL_{str(key).upper()}" if len(place) == 1 else ""
         raise document.error(
-            (key,),
+            place,
             "a costctl.yaml in the current directory may only name files within that directory",
-            f"name it with --{key} or COSTCTL_{key.upper()}, or move the line to {own_file()}",
+            f"name it with --{key}{variable}, or move the line to {own_file()}",
         )
     return path
 
@@ -206,6 +219,14 @@ def _format(flag: str | None, variable: str | None, said: Mapping[str, Any]) -> 
     return name
 
 
+def _currency(flag: str | None, variable: str | None, said: Mapping[str, Any]) -> str:
+    code: str = flag or variable or said.get("currency", "USD")
+    if not (len(code) == 3 and code.isascii() and code.isalpha()):
+        origin = "--currency" if flag else "COSTCTL_CURRENCY"
+        raise SettingError(f"{origin}: {code!r} is no currency", "three letters, as in TWD")
+    return code.upper()
+
+
 def _wait(flag: float | str | None, variable: str | None, said: Mapping[str, Any]) -> float:
     text = flag if flag is not None else variable
     if text is None:
@@ -230,8 +251,10 @@ def _quiet(flag: bool | None, variable: str | None, said: Mapping[str, Any]) -> 
     return _WORDS[variable.lower()]
 
 
-def _source(document: Document | None, number: int, base: Path) -> SourceEntry:
+def _source(document: Document | None, number: int, found: Found | None) -> SourceEntry:
     assert document is not None
+    assert found is not None
+    base = found.path.parent
     entry: str | Mapping[str, Any] = document.data["sources"][number]
     if isinstance(entry, str):
         entry = {"path": entry}
@@ -243,6 +266,12 @@ def _source(document: Document | None, number: int, base: Path) -> SourceEntry:
         except PeriodError as error:
             raise document.error(("sources", number, "assume_tz"), str(error), error.hint) from None
     path = entry.get("path", "")
+    mapping = entry.get("map", "")
+    if mapping:
+        if "as" in entry:
+            message = f"sources[{number}] has both as and map, of which each says how it is read"
+            raise document.error(("sources", number, "map"), message, "keep one of them")
+        mapping = str(_own_path(document, found, ("sources", number, "map"), mapping))
     return SourceEntry(
         path=str(base / Path(path).expanduser()) if path else "",
         claude_code=entry.get("claude_code", False),
@@ -255,5 +284,6 @@ def _source(document: Document | None, number: int, base: Path) -> SourceEntry:
         tags=dict(entry.get("tags", {})),
         assume_tz=entry.get("assume_tz", ""),
         pseudonymize=tuple(entry.get("pseudonymize", ())),
+        map=mapping,
         place=f"{document.path}:{document.line('sources', number, 'as')}" if "as" in entry else "",
     )

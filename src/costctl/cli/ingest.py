@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import UTC
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -42,6 +43,25 @@ As = Annotated[
         help="The format, where recognition is not wanted; `costctl formats` lists them.",
         rich_help_panel=WHAT,
         show_default=False,
+    ),
+]
+Map = Annotated[
+    str,
+    typer.Option(
+        "--map",
+        metavar="FILE",
+        help="A mapping.yaml that says how files of any other kind are read, column by column.",
+        rich_help_panel=WHAT,
+        show_default=False,
+    ),
+]
+Explain = Annotated[
+    bool,
+    typer.Option(
+        "--explain",
+        help="Show which format claims a file and why, what becomes of each column, and three of its calls; "
+        "the ledger is not touched.",
+        rich_help_panel=HOW,
     ),
 ]
 
@@ -151,6 +171,8 @@ costctl ingest usage.jsonl exports/ 'logs/*.jsonl.gz'
 costctl ingest --as openai --team search --tag env=prod responses.jsonl
 zstdcat usage.jsonl.zst | costctl ingest -
 costctl ingest --dry-run usage.jsonl
+costctl ingest --map mapping.yaml gateway.csv
+costctl ingest --explain usage.jsonl
 """,
 )
 def ingest(
@@ -158,6 +180,7 @@ def ingest(
     paths: Paths = None,
     claude_code: ClaudeCode = False,
     as_: As = "",
+    map_: Map = "",
     team: Team = "",
     project: Project = "",
     user: User = "",
@@ -168,6 +191,7 @@ def ingest(
     time: Time = "",
     assume_tz: AssumeTz = "",
     pseudonymize: Pseudonymize = None,
+    explain: Explain = False,
     dry_run: DryRun = False,
     full: Full = False,
     strict: Strict = False,
@@ -182,9 +206,12 @@ def ingest(
     from costctl import ingest as room
     from costctl.cli.progress import Bar
 
+    if as_ and map_:
+        raise SettingError("--as and --map: each says how the files are read", "use one of them")
     given = checked(
         room.Given(
             format=as_,
+            map=_mapping(map_),
             team=team,
             project=project,
             user=user,
@@ -197,6 +224,9 @@ def ingest(
             pseudonymize=tuple(name.strip() for names in pseudonymize or () for name in names.split(",")),
         )
     )
+    if explain:
+        _explain(session, paths or [], given)
+        return
     inputs = [room.Input(path, given) for path in paths or ()]
     if claude_code:
         inputs += _claude_code(given, alone=not inputs)
@@ -222,6 +252,23 @@ def ingest(
     if strict and done.attention:
         session.say("--strict: lines were rejected, or calls have no price")
         raise typer.Exit(4)
+
+
+def _mapping(path: str) -> str:
+    """What the mapping ``path`` says; "" for none. Raises :class:`costctl.documents.DocumentError`."""
+    if not path:
+        return ""
+    from costctl.formats.mapping import read
+
+    return read(Path(path).expanduser())
+
+
+def _explain(session: Session, paths: list[str], given: Given) -> None:
+    if len(paths) != 1:
+        raise SettingError("--explain is of one file", "name a single PATH")
+    from costctl.ingest import explain
+
+    session.show(explain(paths[0], given, session.book))
 
 
 def _claude_code(given: Given, alone: bool) -> list[Input]:
@@ -264,6 +311,7 @@ def _configured(sources: tuple[SourceEntry, ...], given: Given) -> list[Input]:
                 agent=source.agent,
                 model=source.model,
                 tags=dict(source.tags),
+                map=_mapping(source.map),
                 zone=source.assume_tz,
                 pseudonymize=source.pseudonymize,
             ),
@@ -293,6 +341,10 @@ def checked(given: Given, said: str = "--as") -> Given:
                 f"{said}: {given.format!r} is no format",
                 f"did you mean {near[0]}? {known}" if near else known,
             )
+    if given.map and not given.zone:
+        from costctl.formats.mapping import zone_of
+
+        given = replace(given, zone=zone_of(given.map))
     if given.pseudonymize:
         _check_names(given.pseudonymize)
     if given.billing and given.billing not in BILLINGS:

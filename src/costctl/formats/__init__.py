@@ -18,6 +18,7 @@ __all__ = [
     "AmbiguousFile",
     "Format",
     "Sample",
+    "claims",
     "delimiter",
     "header",
     "of_text",
@@ -51,16 +52,21 @@ def recognise(sample: Sample) -> tuple[Format, str] | None:
 
     Raises :class:`AmbiguousFile` if several do.
     """
-    claims = {
+    found = claims(sample)
+    if len(found) > 1:
+        raise AmbiguousFile(found)
+    for name, why in found.items():
+        return FORMATS[name], why
+    return None
+
+
+def claims(sample: Sample) -> dict[str, str]:
+    """The formats that claim ``sample``, and why."""
+    return {
         each.name: why
         for each in FORMATS.values()
         if sample.shape in each.shapes and (why := each.claims(sample))
     }
-    if len(claims) > 1:
-        raise AmbiguousFile(claims)
-    for name, why in claims.items():
-        return FORMATS[name], why
-    return None
 
 
 def refused(sample: Sample) -> str:

@@ -35,6 +35,7 @@ class Format:
 
     ``claims`` says in a few words why a sample is of this format, or returns "".
     ``raw`` are the columns to read and their DuckDB types: VARCHAR, or STRUCTs and lists of it.
+    ``whole``: the one column of ``raw`` is all of the record instead, as a JSON object.
     ``rows`` is the relation that all else is over: ``raw``, or a SELECT of it that brings together what its
     rows have in different places, or makes several rows of one. It keeps source_id, line, given_time and
     given_model, and a row for each raw row of which nothing was read; ``empty`` is SQL over it for that, if
@@ -53,6 +54,8 @@ class Format:
     ``repeats``: a call is often told by several lines.
     ``extra`` is SQL over the raw row for text that tells of further calls; ``further`` is a SELECT that makes
     rows of it from the table ``staged``, giving each its own ``extra_id``.
+    ``words`` say what columns of the rows are in the file, where their own names do not ("" for none of it),
+    and ``notes`` what is done to them on the way.
     """
 
     name: str
@@ -75,6 +78,9 @@ class Format:
     repeats: bool = False
     extra: str = ""
     further: str = ""
+    whole: bool = False
+    words: Mapping[str, str] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
 
     def select(self) -> str:
         """A SELECT over a relation ``raw`` (columns ``source_id``, ``line``, ``given_time``, ``given_model``
@@ -112,6 +118,11 @@ FROM (SELECT rows.*{values} FROM {self.rows} AS rows WHERE {self.calls})"""  # n
     def canonical(self) -> tuple[tuple[str, str], ...]:
         """Name and type of the columns that :meth:`select` yields, beside its own."""
         return CANONICAL_CHARGES if self.yields == "charges" else CANONICAL
+
+    @property
+    def usual(self) -> Mapping[str, str]:
+        """SQL for the canonical columns that have a value where a format says nothing of them."""
+        return _DEFAULTS_OF_CHARGES if self.yields == "charges" else _DEFAULTS
 
     @property
     def every_row_is_a_call(self) -> bool:
@@ -160,9 +171,8 @@ FROM (SELECT rows.*{values} FROM {self.rows} AS rows WHERE {self.calls})"""  # n
         for each in self.fields:
             if each.name == name:
                 return each.kept or f"f_{name}"
-        defaults = _DEFAULTS_OF_CHARGES if self.yields == "charges" else _DEFAULTS
-        if name in defaults:
-            return defaults[name]
+        if name in self.usual:
+            return self.usual[name]
         return f"CAST(NULL AS {kind})"
 
 

@@ -79,6 +79,8 @@ def add(
         tally.known += folding.known
         tally.improved = folding.improved
     tally.equal_lines = sum(equal.values())
+    if remapped := [ids[task.file.name] for task in tasks if task.is_remapped]:
+        tally.withdrawn = duplicates.withdraw(connection, last, remapped)
 
     price_unpriced(connection, book)
 

@@ -268,6 +268,17 @@ def fold(
     return Folding(known, improved)
 
 
+def withdraw(connection: DuckDBPyConnection, last: int, sources: Sequence[int]) -> int:
+    """Take out what ``sources``, read whole again, gave up to row ``last`` and give no more; how much that
+    was. To be asked after :func:`fold`, which has taken out what they still give."""
+    (count,) = connection.execute(
+        "DELETE FROM stored_calls WHERE rowid <= $last "
+        "AND source_id IN (SELECT unnest(CAST($sources AS INTEGER[])))",
+        {"last": last, "sources": sources},
+    ).fetchone() or (0,)
+    return int(count)
+
+
 def equal_lines_by_source(connection: DuckDBPyConnection) -> dict[int, int]:
     """How many lines without an id were the same as an earlier one of their file, after :func:`fold`."""
     return dict(

@@ -74,9 +74,7 @@ def insert(
         connection.execute("DROP TABLE staged")
     else:
         name_prices(connection, book, _names_at_the_beginning(connection, format, readings, given, spill))
-        key = f"CASE WHEN c.id IS NULL THEN {key_of_content('c.content')} ELSE {key_of_id('c.id')} END"
-        statement = _INSERT.format(key=key, ts="c.ts", version_ts="NULL", rows=relation.sql)
-        connection.execute(statement, dict(relation.parameters))
+        insert_each(connection, relation)
 
 
 def make_room(
@@ -86,6 +84,13 @@ def make_room(
     of which each becomes many rows."""
     if format.repeats or format.in_order or format.rows != "raw" or readings[0][1].shape != "jsonl":
         connection.execute(f"SET memory_limit = '{_MORE_MEMORY}'")
+
+
+def insert_each(connection: DuckDBPyConnection, relation: Relation) -> None:
+    """Add each judged row as a call, at the price that the table ``priced`` has for it."""
+    key = f"CASE WHEN c.id IS NULL THEN {key_of_content('c.content')} ELSE {key_of_id('c.id')} END"
+    statement = _INSERT.format(key=key, ts="c.ts", version_ts="NULL", rows=relation.sql)
+    connection.execute(statement, dict(relation.parameters))
 
 
 def _names_at_the_beginning(

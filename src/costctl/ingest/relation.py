@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from costctl.formats import CANONICAL, Format
+from costctl.formats.quoting import identifier, literal
 from costctl.ingest.lines import LONGEST_LINE, Reading
 from costctl.ingest.pseudonyms import replaced
 from costctl.ingest.sources import Given
@@ -21,6 +22,9 @@ _MOST_BYTES = LONGEST_LINE // 2 + 4096
 
 _LAYOUTS = {"jsonl": "newline_delimited", "array": "array", "document": "unstructured"}
 """DuckDB's names of the shapes."""
+
+_WHOLE = "records = 'false', "
+"""Has the reader give each JSON value whole, rather than by its members."""
 
 _LEAST_BYTES, _USUAL_BYTES = 2**20, 2**24
 """How long lines are thought to be, at most, until one is longer. Buffers are twice as large: small ones are
@@ -50,19 +54,24 @@ def judged(
     ``numbered``: ``line`` counts the rows of the raw file, from 1; only one file may then be read, and it
     takes a quarter longer. Else ``line`` is NULL, but of a format in order.
     """
-    raw = _raw(format, readings, given, numbered)
-    sql, parameters = f"{raw.sql}\n{format.select()}", dict(raw.parameters)
-    filled = _filled(given, {name for name, _ in format.canonical}, parameters)
-    return Relation(f"SELECT * {filled} FROM (\n{sql}\n)" if filled else sql, parameters)
+    raw = raw_rows(format, readings, given, numbered)
+    return filled(format, given, Relation(f"{raw.sql}\n{format.select()}", raw.parameters))
+
+
+def filled(format: Format, given: Given, judged: Relation) -> Relation:
+    """The rows of a format's SELECT, names as pseudonyms, with what flags say where a row does not."""
+    parameters = dict(judged.parameters)
+    values = _filled(given, {name for name, _ in format.canonical}, parameters)
+    return Relation(f"SELECT * {values} FROM (\n{judged.sql}\n)", parameters) if values else judged
 
 
 def call_names(format: Format, readings: Sequence[tuple[int, Reading]], given: Given) -> Relation:
     """The providers and models of some files' calls, the bad ones' too."""
-    raw = _raw(format, readings, given)
+    raw = raw_rows(format, readings, given)
     return Relation(f"{raw.sql}\n{format.names()}", raw.parameters)
 
 
-def _raw(
+def raw_rows(
     format: Format, readings: Sequence[tuple[int, Reading]], given: Given, numbered: bool = False
 ) -> Relation:
     """The beginning of a statement: the relation ``raw`` that a format's SELECT is over."""
@@ -74,10 +83,12 @@ def _raw(
         assert len(readings) == 1  # their columns may differ
         source, line = "CAST($sources AS INTEGER[])[1]", "file_row_number + 1" if numbered else line
         columns = _parquet_columns(format, readings[0][1].path)
+        if format.whole:
+            columns = _parquet_record(readings[0][1].path)
         reader = "read_parquet($files, file_row_number = TRUE, hive_partitioning = FALSE)"
     else:
         source = "CAST($sources AS INTEGER[])[CAST(file_index AS BIGINT) + 1]"
-        columns = ", ".join(f'"{name}"' for name in format.raw)
+        columns = ", ".join(identifier(name) for name in format.raw)
         types = ", ".join(f"'{name}': '{kind}'" for name, kind in format.raw.items())
         most = _usual_bytes(readings)
         goes_on = numbered or any(reading.goes_on for _, reading in readings)
@@ -88,6 +99,7 @@ def _raw(
             f"ignore_errors = {goes_on and shape == 'jsonl'}, "
             # By its bytes, not its name; and a directory "team=search" is a directory.
             f"compression = '{readings[0][1].packing}', hive_partitioning = FALSE, "
+            f"{_WHOLE if format.whole else ''}"
             f"maximum_object_size = {max(_MOST_BYTES, most) if goes_on else most}, columns = {{{types}}})"
         )
     parameters: dict[str, Any] = {
@@ -152,23 +164,50 @@ def _parquet_columns(format: Format, path: Path) -> str:
     types = {each.name: each.type for each in pyarrow.parquet.read_schema(path)}
     columns = []
     for name in format.raw:
-        kind, quoted = types.get(name), f'"{name}"'
-        if kind is None:
+        if (kind := types.get(name)) is None:
             text = "CAST(NULL AS VARCHAR)"
         elif pyarrow.types.is_nested(kind):
-            text = f"CAST(to_json({quoted}) AS VARCHAR)"
-        elif pyarrow.types.is_timestamp(kind) and kind.tz:
-            # The same text whatever the session's zone: it is part of the call's identity.
-            text = f"CAST({quoted} AT TIME ZONE 'UTC' AS VARCHAR) || '+00'"
-        elif pyarrow.types.is_floating(kind):
-            # Whole numbers among unknown ones are often kept as floats.
-            whole = f"{quoted} = trunc({quoted}) AND abs({quoted}) < 1e15"
-            text = f"CASE WHEN {whole} THEN CAST(TRY_CAST({quoted} AS BIGINT) AS VARCHAR) "
-            text += f"WHEN NOT isnan({quoted}) THEN CAST({quoted} AS VARCHAR) END"
+            text = f"CAST(to_json({identifier(name)}) AS VARCHAR)"
         else:
-            text = f"CAST({quoted} AS VARCHAR)"
-        columns.append(f"{text} AS {quoted}")
+            text = _parquet_text(name, kind)
+        columns.append(f"{text} AS {identifier(name)}")
     return ", ".join(columns)
+
+
+def _parquet_record(path: Path) -> str:
+    """All columns as one JSON object: the flat ones as text."""
+    import pyarrow.parquet
+    import pyarrow.types
+
+    members = [
+        f"{literal(each.name)}, "
+        + (
+            f"to_json({identifier(each.name)})"
+            if pyarrow.types.is_nested(each.type)
+            else _parquet_text(each.name, each.type)
+        )
+        for each in pyarrow.parquet.read_schema(path)
+        if each.name
+    ]
+    return f"json_object({', '.join(members)}) AS record"
+
+
+def _parquet_text(name: str, kind: Any) -> str:
+    """A flat column as text; ``kind`` is its type in Arrow."""
+    import pyarrow.types
+
+    quoted = identifier(name)
+    if pyarrow.types.is_timestamp(kind) and kind.tz:
+        # The same text whatever the session's zone: it is part of the call's identity.
+        return f"CAST({quoted} AT TIME ZONE 'UTC' AS VARCHAR) || '+00'"
+    if pyarrow.types.is_floating(kind):
+        # Whole numbers among unknown ones are often kept as floats.
+        whole = f"{quoted} = trunc({quoted}) AND abs({quoted}) < 1e15"
+        return (
+            f"CASE WHEN {whole} THEN CAST(TRY_CAST({quoted} AS BIGINT) AS VARCHAR) "
+            f"WHEN NOT isnan({quoted}) THEN CAST({quoted} AS VARCHAR) END"
+        )
+    return f"CAST({quoted} AS VARCHAR)"
 
 
 def _literal(path: Path) -> str:

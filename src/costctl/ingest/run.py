@@ -126,7 +126,7 @@ class _Run:
         phase("look")
         files = self._files(inputs, never)
         known, unpriced, needs_prices = self._known()
-        files = self._without_names(files, known)
+        files = self._without_names(_with_mappings(files, known), known)
         found = plan.pending(files, known, self.full)
         self._pass_over(found.unchanged)
         ledgers, todo = _apart([file for file, _, _ in found.todo])
@@ -334,6 +334,9 @@ class _Run:
         if tally.equal_lines:
             lines = subject(tally.equal_lines, "line without an id is", "lines without an id are")
             yield f"{lines} equal to an earlier line of the file; each is counted as a call of its own"
+        if tally.withdrawn:
+            calls = subject(tally.withdrawn, "call is", "calls are")
+            yield f"{calls} gone that an earlier reading of these files, by another mapping, had given"
         if tally.unpriced:
             calls = subject(tally.unpriced, "call has", "calls have")
             yield f"{calls} no price: `costctl prices check` says why"
@@ -356,6 +359,30 @@ def spilling(ledger: Ledger) -> Iterator[Path]:
         shutil.rmtree(spill, ignore_errors=True)
         with suppress(OSError):
             parent.rmdir()
+
+
+def _with_mappings(files: Sequence[File], known: Mapping[str, Source]) -> list[File]:
+    """``files``, of which those that were read by a mapping before are read by it again, unless it is said
+    how they are to be read."""
+    mapped = [source for source in known.values() if '"map": ' in source.given]
+    if not mapped:
+        return list(files)
+    from costctl.ledger.sources import is_of
+
+    by_file = {(source.device, source.inode): source for source in mapped}
+    by_name = {source.path: source for source in mapped}
+    result = []
+    for file in files:
+        source = by_name.get(file.name)
+        moved = by_file.get((file.status.st_dev, file.status.st_ino))
+        if source is None and moved is not None and is_of(file.path, moved):
+            source = moved
+        if source is not None and not (file.given.map or file.given.format):
+            before = Given.from_json(source.given)
+            given = replace(file.given, map=before.map, zone=file.given.zone or before.zone)
+            file = replace(file, given=given)
+        result.append(file)
+    return result
 
 
 def _apart(files: Sequence[File]) -> tuple[list[File], list[File]]:

@@ -33,6 +33,9 @@ class Given:
     model: str = ""
     pseudonymize: tuple[str, ...] = ()
     """Labels and ``tag:NAME`` whose values become pseudonyms; those that are e-mail addresses always do."""
+    map: str = ""
+    """What a mapping says (:func:`costctl.formats.mapping.read`): with it a file can be read again, whatever
+    has become of the mapping's own file."""
 
     def to_json(self) -> str:
         """Only what was given, keys sorted: equal flags are equal texts."""

@@ -19,6 +19,7 @@ class Tally:
     rejected: Counter[str] = field(default_factory=Counter)
     rejected_before: int = 0
     equal_lines: int = 0
+    withdrawn: int = 0
     unpriced: int = 0
     first_us: int | None = None
     last_us: int | None = None
@@ -35,6 +36,7 @@ class Tally:
             "charges",
             "rejected_before",
             "equal_lines",
+            "withdrawn",
             "unpriced",
         ):
             setattr(self, name, getattr(self, name) + getattr(other, name))

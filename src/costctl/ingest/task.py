@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from costctl.formats import FORMATS, SAMPLE_BYTES, AmbiguousFile, Format, Sample, recognise, refused
+from costctl.formats.mapping import format_of
 from costctl.formats.sample import Shape
 from costctl.ingest import lines
 from costctl.ingest.csv_lines import from_csv
@@ -34,12 +35,17 @@ class Task:
         return self.known is not None and self.known.given != self.file.given.to_json()
 
     @property
+    def is_remapped(self) -> bool:
+        """Whether the file was read before by another mapping, or by none."""
+        return self.known is not None and Given.from_json(self.known.given).map != self.file.given.map
+
+    @property
     def is_retimed(self) -> bool:
         """Whether the flags by which it was read before gave its calls other times."""
         if not self.is_relabelled or self.known is None:
             return False
         before, now = Given.from_json(self.known.given), self.file.given
-        return (before.time, before.zone) != (now.time, now.zone)
+        return (before.time, before.zone, before.map) != (now.time, now.zone, now.map)
 
 
 def task_of(file: File, known: Source | None, state: Change, out: Skipped) -> Task | None:
@@ -54,7 +60,9 @@ def task_of(file: File, known: Source | None, state: Change, out: Skipped) -> Ta
         out.skipped.append((file.name, "empty"))
         return None
     found: Format | str
-    if file.given.format:
+    if file.given.map:
+        found, sampled = _as_told(format_of(file.given.map), sampled)
+    elif file.given.format:
         found, sampled = _as_told(FORMATS[file.given.format], sampled)
     elif known is not None and state == "grown" and known.format in FORMATS:
         found = FORMATS[known.format]

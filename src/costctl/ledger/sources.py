@@ -105,6 +105,15 @@ def compared(path: Path, known: Source) -> Literal["unchanged", "grown", "change
     return "changed"
 
 
+def is_of(path: Path, source: Source) -> bool:
+    """Whether the file at ``path`` begins with what was read of ``source``, as far as its edges tell."""
+    try:
+        is_long_enough = path.stat().st_size >= source.read_to
+        return is_long_enough and edges(path, source.read_to) == (source.head, source.tail)
+    except OSError:
+        return False
+
+
 def edges(path: Path, read_to: int) -> tuple[str, str]:
     """Hashes of the first and of the last 4 kB of a file's first ``read_to`` bytes."""
     with open(path, "rb") as file:
