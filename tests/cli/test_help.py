@@ -136,7 +136,7 @@ def test_a_command_loads_only_what_it_uses() -> None:
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        ("re", ["rejects", "report", "reprice"]),
+        ("re", ["rejects", "report", "reconcile", "reprice"]),
         ("prices s", ["show"]),
         ("report --fo", ["--format", "--force"]),
         ("report --format j", ["json"]),
