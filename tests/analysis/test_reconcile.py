@@ -180,7 +180,11 @@ def test_the_greatest_difference_comes_first(tmp_path: Path) -> None:
 
 def test_which_rows_count_is_the_grain(tmp_path: Path) -> None:
     calls, lines = [call(1, M), bucket(1, 2 * M), bucket(2, M)], [charge(1, "6"), charge(2, "3")]
-    assert compared(tmp_path, calls, lines).totals["ours"] == 6
+    found = compared(tmp_path, calls, lines)
+    assert found.totals["ours"] == 6
+    assert "1 bucket of anthropic (anthropic-usage, $6.00) on 1 day left out: calls tell of them" in notes(
+        found
+    )
     assert compared(tmp_path, calls, lines, grain="bucket").causes == {}
     assert compared(tmp_path, calls, lines, grain="call").totals["ours"] == 3
 

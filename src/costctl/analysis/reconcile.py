@@ -18,7 +18,7 @@ from costctl.analysis.billed import CENT, DAY, LABELS, Bill, Span, bill
 from costctl.analysis.causes import CAUSES, Cell, Part
 from costctl.analysis.comparison import WHERE, Comparison
 from costctl.analysis.dimensions import Dimension, dimensions, other, title
-from costctl.analysis.grain import grain_of
+from costctl.analysis.grain import grain_of, left_out, note
 from costctl.analysis.provenance import span, stamped
 from costctl.analysis.questions import QuestionError
 from costctl.analysis.used import Key
@@ -73,7 +73,11 @@ def reconcile(
         comparison = Comparison(engine, beside, book, of_grain, passed, found, labels)
         comparison.compare()
         report = _report(asked, comparison, top)
-        report = replace(stamped(report, engine), notes=(*report.notes, *comparison.not_compared(period)))
+        aside = [
+            note(each) for each in left_out(engine, of_grain, period.sql(), []) if each.provider in found.days
+        ]
+        notes = (*report.notes, *aside, *comparison.not_compared(period))
+        report = replace(stamped(report, engine), notes=notes)
     return replace(report, period=span(period), filters=tuple(map(str, passed)))
 
 
