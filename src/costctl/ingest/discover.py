@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-DATA_ENDINGS = (".jsonl", ".json", ".ndjson", ".csv", ".parquet", ".log", ".txt")
+DATA_ENDINGS = (".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".parquet", ".log", ".txt")
 PACKED_ENDINGS = (".gz", ".zst")
 _ROTATED = re.compile(r"[.-][0-9][0-9._-]*$")
 """What rotation appends to a name: ``.1``, ``-20241001``, ``.2024-10-01_12``."""
