@@ -22,12 +22,14 @@ __all__ = [
     "OnUnpriced",
     "Scope",
     "Secret",
+    "Severity",
     "Threshold",
     "is_rolling",
 ]
 
 Basis = Literal["actual", "forecast"]
 OnUnpriced = Literal["ok", "warning", "unknown"]
+Severity = Literal["warning", "critical"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,8 @@ class Threshold:
     """A limit that speaks when the spend (or its forecast, by ``basis``) reaches it: ``share`` of the amount,
     or ``pico`` pico-units of the budget's currency; one of the two is None.
 
-    ``rank`` orders a budget's thresholds, from 0 for the lowest. A forecast speaks only once it stands on
+    ``rank`` orders a budget's thresholds, from 0 for the lowest; two that lie at the same limit, one on
+    actual spend and one on the forecast, have the same. A forecast speaks only once it stands on
     ``min_history_days``.
     """
 
@@ -94,6 +97,7 @@ class Threshold:
     pico: int | None = None
     basis: Basis = "actual"
     min_history_days: int = 0
+    severity: Severity = "warning"
 
     def limit_pico(self, amount_pico: int) -> int:
         """Where it lies for an amount, in the same pico-units: the spend has reached it at this or more."""

@@ -60,8 +60,9 @@ def read(
     """The document in ``path``, checked against the schema of that name (or against ``schema`` itself).
 
     ``environment`` fills ``${NAME}`` in the fields that the schema marks ``x-env`` or ``x-secret``; with None
-    they stay as written, and nothing is looked up. An empty file is an empty map. Raises :class:`DocumentError`, which carries every fault of the file, and ValueError
-    for a schema that uses a keyword we do not check.
+    they stay as written, and nothing is looked up. An empty file is an empty map. Raises
+    :class:`DocumentError`, which carries every fault of the file, and ValueError for a schema that uses a
+    keyword we do not check.
     """
     if isinstance(schema, str):
         rules = load(schema)

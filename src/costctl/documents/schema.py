@@ -126,6 +126,14 @@ def _unlike(node: Node, branch: Schema) -> int:
     return sum(name not in entries or entries[name][1].text != str(const) for name, const in told.items())
 
 
+def _fits(node: Node, branch: Schema, branches: Iterable[Schema]) -> bool:
+    """Whether a scalar may mean this form: a number means those that take numbers, if there are such."""
+    if _typed(node, ["number"]) is None:
+        return True
+    numbers = [{"number", "integer"}.intersection(_types(each)) for each in branches]
+    return not any(numbers) or bool({"number", "integer"}.intersection(_types(branch)))
+
+
 def _telling(branches: Iterable[Schema]) -> tuple[str, list[Any]] | None:
     """The key whose value tells all forms of a map apart, and these values."""
     told = [
@@ -186,6 +194,7 @@ class _Validation:
             (_unlike(node, branch), errors)
             for branch, (errors, _) in zip(map(self._resolved, branches), outcomes, strict=True)
             if node.kind in (_kinds(branch) or (node.kind,))
+            and (node.kind != "scalar" or _fits(node, branch, map(self._resolved, branches)))
         ]
         if not meant:
             return self._wrong_type(
@@ -194,7 +203,9 @@ class _Validation:
         if len(meant) > 1 and node.kind == "scalar":
             parts = [_MUST.split(errors[0].message)[-1].partition(", not ") for _, errors in meant]
             wanted = " or ".join(dict.fromkeys(part[0] for part in parts))
-            self._fault(node, f"{where or 'the file'} must {wanted}{parts[0][1]}{parts[0][2]}")
+            hints = dict.fromkeys(errors[0].hint for _, errors in meant if errors[0].hint)
+            hint = next((each for each in hints if each.startswith("did you mean")), "; or ".join(hints))
+            self._fault(node, f"{where or 'the file'} must {wanted}{parts[0][1]}{parts[0][2]}", hint)
         elif (told := _telling(map(self._resolved, branches))) and min(unlike for unlike, _ in meant):
             name, forms = told
             if name in (node.entries or {}):
