@@ -303,3 +303,35 @@ def test_a_fault_in_a_source_has_its_line(here: Path) -> None:
 def test_the_place_of_a_named_format_is_kept(here: Path) -> None:
     file = write(here, "sources:\n  - logs\n  - path: exports\n    as: openai\n")
     assert [source.place for source in load({}, here).sources] == ["", f"{file}:4"]
+
+
+# --- currency ---------------------------------------------------------------------------------------------
+
+
+def test_the_currency_of_amounts(here: Path) -> None:
+    assert load({}, here).currency == "USD"
+    write(here, "currency: TWD\n")
+    assert load({}, here).currency == "TWD"
+    assert load({"COSTCTL_CURRENCY": "eur"}, here).currency == "EUR"
+    assert load({"COSTCTL_CURRENCY": "eur"}, here, currency="jpy").currency == "JPY"
+
+
+@pytest.mark.parametrize("code", ["EURO", "E1R", "ÄÖÜ"])
+def test_what_is_no_currency(here: Path, code: str) -> None:
+    with pytest.raises(SettingError, match="COSTCTL_CURRENCY"):
+        load({"COSTCTL_CURRENCY": code}, here)
+    with pytest.raises(SettingError, match="--currency"):
+        load({}, here, currency=code)
+
+
+def test_exchange_rates_lie_beside_the_settings(here: Path) -> None:
+    assert load({}, here).currency_file is None
+    (here / "currency.yaml").touch()
+    assert load({}, here).currency_file == here / "currency.yaml"
+    write(here, "currency_file: rates.yaml\n")
+    assert load({}, here).currency_file == here / "rates.yaml"
+    assert load({"COSTCTL_CURRENCY_FILE": "/srv/rates.yaml"}, here).currency_file == Path("/srv/rates.yaml")
+    write(here, "currency_file: ../rates.yaml\n")
+    with pytest.raises(DocumentError, match="may only name files within that directory") as caught:
+        load({}, here)
+    assert caught.value.hint.startswith("name it with COSTCTL_CURRENCY_FILE, or move the line to")

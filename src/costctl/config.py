@@ -178,11 +178,12 @@ def _own_path(document: Document, found: Found, place: tuple[str | int, ...], sa
     path = base / Path(said).expanduser()
     if not found.chosen and not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(base)):
         key = place[-1]
-        variable = f" or COSTCTL_{str(key).upper()}" if len(place) == 1 else ""
+        ways = [] if key == "currency_file" else [f"--{key}"]
+        ways += [f"COSTCTL_{str(key).upper()}"] if len(place) == 1 else []
         raise document.error(
             place,
             "a costctl.yaml in the current directory may only name files within that directory",
-            f"name it with --{key}{variable}, or move the line to {own_file()}",
+            f"name it with {' or '.join(ways)}, or move the line to {own_file()}",
         )
     return path
 

@@ -8,6 +8,14 @@ from __future__ import annotations
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 
 PICO_PER_USD = 10**12
+_PLACES = {
+    **dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF"), 0),
+    **dict.fromkeys(("UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"), 0),
+    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
+    **dict.fromkeys(("CLF", "UYW"), 4),
+}
+"""Decimal places of the currencies of ISO 4217 that have not two."""
+
 MAX_PICO = 2**63 - 1
 """A single row's cost is a BIGINT: about 9.2 million dollars."""
 
@@ -51,6 +59,11 @@ def rounded(pico: int, places: int = 2) -> Decimal:
     if rest * 2 > unit or (rest * 2 == unit and quotient % 2):
         quotient += 1
     return Decimal(-quotient if pico < 0 else quotient).scaleb(-places)
+
+
+def decimal_places(currency: str) -> int:
+    """How many decimal places amounts in ``currency`` have for people: 2 of USD, 0 of JPY, 3 of KWD."""
+    return _PLACES.get(currency, 2)
 
 
 def share(part: int, whole: int) -> Decimal | None:

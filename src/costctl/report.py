@@ -9,8 +9,9 @@ from typing import Literal
 Kind = Literal["text", "time", "count", "tokens", "money", "percent", "number", "duration"]
 """What a column holds.
 
-``money`` integer pico-dollars · ``tokens`` and ``count`` integers · ``percent`` a fraction as Decimal (0.25
-is 25 %) · ``number`` Decimal · ``duration`` milliseconds, int or Decimal · ``time`` ISO 8601 text · ``text``.
+``money`` integer pico-dollars, or in another currency the exact amount as Decimal · ``tokens`` and ``count``
+integers · ``percent`` a fraction as Decimal (0.25 is 25 %) · ``number`` Decimal · ``duration`` milliseconds,
+int or Decimal · ``time`` ISO 8601 text · ``text``.
 """
 
 Cell = int | Decimal | str | None
@@ -32,6 +33,7 @@ REPORT_KEYS: tuple[str, ...] = (
     "period",
     "filters",
     "currency",
+    "conversion",
     "columns",
     "rows",
     "totals",
@@ -52,7 +54,8 @@ class Column:
     table only where the terminal has room; every other output always has them.
 
     ``unit`` defaults to that of the kind (:data:`UNITS`). Money in another currency has its code as unit
-    (``TWD``), still counted in 1e-12 of it; a unit cost names what it is a cost of (``USD/call``).
+    (``TWD``): an integer counts 1e-12 of it, a Decimal is the amount; a unit cost names what it is a cost of
+    (``USD/call``). ``hidden`` columns are for programs: people see another that says the same.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Column:
     unit: str = ""
     title: str = ""
     wide: bool = False
+    hidden: bool = False
 
     def __post_init__(self) -> None:
         if not self.title:
@@ -97,6 +101,16 @@ class Chart:
 
 
 @dataclass(frozen=True, slots=True)
+class Conversion:
+    """The rate by which amounts in USD stand in another currency too: how much of ``currency`` one USD is,
+    and since which day (ISO 8601)."""
+
+    currency: str
+    rate: Decimal
+    date: str
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """The answer of one question. ``rows`` are tuples as long as ``columns``; ``totals`` likewise or None.
 
@@ -125,6 +139,8 @@ class Report:
     """Single values beside the rows (a bill's growth, a budget's overrun), put at the top level of JSON."""
     figure_columns: tuple[Column, ...] = ()
     """Name, kind and unit of each of ``figures``, in order."""
+    conversion: Conversion | None = None
+    """Of the columns in another currency, where there are some."""
 
     def __post_init__(self) -> None:
         names = _distinct(self.columns)

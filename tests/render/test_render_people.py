@@ -211,6 +211,12 @@ def test_money_for_people(pico: int, written: str) -> None:
 
 def test_money_of_other_units() -> None:
     assert money(2_738_156 * 10**12, "TWD") == "TWD 2,738,156.00"
+    assert money(Decimal("2738156.005"), "TWD") == "TWD 2,738,156.00"
+    assert money(Decimal("-2738156.5"), "JPY") == "-JPY 2,738,156"
+    assert money(Decimal("0.0314"), "JPY") == "JPY 0.031"
+    assert money(Decimal("0.31"), "JPY/call") == "JPY 0.31"
+    assert money(Decimal("1.23456"), "KWD") == "KWD 1.235"
+    assert money(Decimal(0), "JPY") == "JPY 0"
     assert money(12_345_678_901, "USD/call") == "$0.0123"
     assert money(1_275_615_704_405, "USD/call") == "$1.28"
 

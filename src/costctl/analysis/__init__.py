@@ -1,6 +1,7 @@
 """Questions asked of the ledger; each is one call that returns a report."""
 
 from costctl.analysis.bill import bill
+from costctl.analysis.conversion import in_currency
 from costctl.analysis.costs import cost_summary
 from costctl.analysis.gaps import rejects, unpriced
 from costctl.analysis.measures import P95
@@ -17,6 +18,7 @@ __all__ = [
     "QuestionError",
     "bill",
     "cost_summary",
+    "in_currency",
     "reconcile",
     "rejects",
     "reported",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from costctl.cli.session import ALLOCATION, LEDGER, OUTPUT, CommandError, Session, command
+from costctl.cli.session import ALLOCATION, LEDGER, MONEY, OUTPUT, CommandError, Session, command
 from costctl.config import ALLOCATION_NAME, SettingError
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ Unallocated = Annotated[
     "allocate",
     ALLOCATION,
     OUTPUT,
+    MONEY,
     LEDGER,
     examples="""
 costctl allocate --unallocated

@@ -70,6 +70,7 @@ def explain(error: BaseException) -> list[Failure] | None:
     """``error`` in words, one :class:`Failure` a fault; None for an error that is a fault of the program."""
     from costctl.analysis.questions import QuestionError
     from costctl.cli.session import CommandError
+    from costctl.currency import CurrencyError
     from costctl.documents import DocumentError
     from costctl.filters import FilterError
     from costctl.ledger import LedgerError
@@ -85,6 +86,8 @@ def explain(error: BaseException) -> list[Failure] | None:
             return [Failure(error.code, str(error), FAILED, error.hint)]
         case config.SettingError() | PeriodError() | FilterError() | QuestionError():
             return [Failure("usage", str(error), WRONG_USAGE, error.hint)]
+        case CurrencyError():
+            return [Failure("currency", str(error), FAILED, error.hint)]
         case DocumentError():
             return [
                 Failure("document", str(each), FAILED, each.hint, each.file, each.line)

@@ -99,6 +99,15 @@ Format = Annotated[
         autocompletion=lambda: ["table", "json", "csv", "md"],
     ),
 ]
+Currency = Annotated[
+    str | None,
+    typer.Option(
+        "--currency",
+        metavar="CODE",
+        help="Show amounts in this currency, by the rates of currency.yaml: TWD. [COSTCTL_CURRENCY]",
+        rich_help_panel=OUTPUT,
+    ),
+]
 Out = Annotated[
     str | None,
     typer.Option(

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from costctl.cli.help import Group
-from costctl.cli.session import LEDGER, NOW, OUTPUT, PERIOD, PRICES, CommandError, Session, command
+from costctl.cli.session import LEDGER, MONEY, NOW, OUTPUT, PERIOD, PRICES, CommandError, Session, command
 from costctl.cli.values import count, instant, pairs
 from costctl.config import SettingError
 
@@ -364,6 +364,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would ch
     "reprice",
     PERIOD,
     OUTPUT,
+    MONEY,
     LEDGER,
     PRICES,
     examples="""

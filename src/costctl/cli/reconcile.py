@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from costctl.cli.session import FILTER, LEDGER, OUTPUT, PERIOD, PRICES, CommandError, Session, command
+from costctl.cli.session import FILTER, LEDGER, MONEY, OUTPUT, PERIOD, PRICES, CommandError, Session, command
 from costctl.cli.values import count
 from costctl.config import SettingError
 
@@ -93,6 +93,7 @@ _LIMIT = re.compile(r"(\d{1,15}(?:\.\d{1,12})?)(%?)", re.ASCII)
     FILTER,
     _DATES,
     OUTPUT,
+    MONEY,
     LEDGER,
     PRICES,
     examples="""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from costctl.cli.session import FILTER, LEDGER, MONTH, OUTPUT, PERIOD, Session, command
+from costctl.cli.session import FILTER, LEDGER, MONEY, MONTH, OUTPUT, PERIOD, Session, command
 from costctl.cli.values import amount, count
 from costctl.config import SettingError
 
@@ -81,6 +81,7 @@ ROOM_FOR_ALL = 160
     FILTER,
     PERIOD,
     OUTPUT,
+    MONEY,
     LEDGER,
     examples="""
 costctl report
@@ -152,11 +153,13 @@ Budget = Annotated[
     FILTER,
     MONTH,
     OUTPUT,
+    MONEY,
     LEDGER,
     examples="""
 costctl bill --month 2024-10
 costctl bill --month 2024-10 --budget 50000
 costctl bill --month last-month --where team=search --format json
+costctl bill --month 2024-10 --currency TWD
 """,
 )
 def bill(session: Session, budget: Budget = None) -> None:

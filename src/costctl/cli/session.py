@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from inspect import Parameter, Signature, signature
 from pathlib import Path
@@ -19,6 +19,7 @@ from costctl.cli.help import Command
 from costctl.terminal import closed_pipe_ends_quietly, say
 
 if TYPE_CHECKING:
+    from costctl.currency import Rates
     from costctl.filters import Filter
     from costctl.ledger import Ledger
     from costctl.periods import Period
@@ -49,6 +50,8 @@ OUTPUT: Options = {
     "verbose": options.Verbose,
 }
 LEDGER: Options = {"db": options.Db, "wait": options.Wait}
+MONEY: Options = {"currency": options.Currency}
+"""Of commands whose amounts may be shown in another currency."""
 PRICES: Options = {"prices": options.Prices}
 ALLOCATION: Options = {"allocation": options.Allocation}
 
@@ -79,10 +82,13 @@ class Session:
             format=given.get("format"),
             prices=given.get("prices"),
             allocation=given.get("allocation"),
+            currency=given.get("currency"),
             wait=given.get("wait"),
             quiet=given.get("quiet") or None,
         )
         session = cls(settings, given)
+        if session.converts:
+            _ = session.rates  # a fault in them is told before the work
         if given.get("verbose"):
             session.say(f"settings: {session.settings.file or 'none'}")
             session.say(f"ledger: {session.settings.db}")
@@ -121,6 +127,35 @@ class Session:
         return instant("--now", given, self.settings.zone)
 
     @property
+    def converts(self) -> bool:
+        """Whether the command's amounts are to be shown in another currency than USD."""
+        return "currency" in self.given and self.settings.currency != "USD"
+
+    @cached_property
+    def rates(self) -> Rates:
+        """The exchange rates. Raises :class:`costctl.documents.DocumentError`, and CommandError where there
+        are none."""
+        from costctl.currency import read
+
+        if self.settings.currency_file is None:
+            raise CommandError(
+                f"there are no exchange rates: no {config.CURRENCY_NAME} beside costctl.yaml, or here",
+                "its form is shown in currency.example.yaml; costctl.yaml or COSTCTL_CURRENCY_FILE names one",
+                "not_found",
+            )
+        return read(self.settings.currency_file)
+
+    def _in_currency(self, report: Report) -> Report:
+        """``report`` at the rate of its last day, or of today if that is earlier."""
+        from costctl.analysis import in_currency
+
+        day = self.now.astimezone(self.settings.zone).date()
+        if report.period is not None and report.period.end is not None:
+            end = datetime.fromisoformat(report.period.end) - timedelta(microseconds=1)
+            day = min(day, end.astimezone(self.settings.zone).date())
+        return in_currency(report, self.rates.on(self.settings.currency, day))
+
+    @property
     def period(self) -> Period:
         """What --since, --until, --last and --month say. Raises :class:`costctl.periods.PeriodError`."""
         from costctl.periods import period
@@ -150,7 +185,10 @@ class Session:
     def show(self, report: Report | Outcome) -> None:
         """Write the result to standard output, or to --out and say so. Raises OSError where that fails."""
         from costctl.render import remarks, render, write
+        from costctl.report import Report
 
+        if self.converts and isinstance(report, Report):
+            report = self._in_currency(report)
         if self.out is not None:
             write(report, self.out, force=self.given["force"], refuse=self.ledger.own_files)
             self.say(f"wrote {self.out}")
@@ -164,7 +202,12 @@ class Session:
 
 
 def command(
-    app: typer.Typer, name: str, *shared: Options, examples: str, panel: str = ""
+    app: typer.Typer,
+    name: str,
+    *shared: Options,
+    examples: str,
+    panel: str = "",
+    begin: Callable[[Options], Session] = Session.begin,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Register a function as the command ``name``: its own parameters, then the ``shared`` options, with
     which its first argument, the :class:`Session`, begins."""
@@ -172,7 +215,7 @@ def command(
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
         def run(**values: Any) -> None:
-            session = Session.begin({key: values.pop(key) for key in common})
+            session = begin({key: values.pop(key) for key in common})
             function(session, **values)
 
         _, *own = signature(function, eval_str=True).parameters.values()

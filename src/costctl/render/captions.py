@@ -78,6 +78,7 @@ def figures(report: Report) -> list[tuple[str, str]]:
     return [
         (printable(column.title), _figure(column, report.figures[column.name]))
         for column in report.figure_columns
+        if not column.hidden
     ]
 
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
-from costctl.money import rounded, usd
+from costctl.money import decimal_places, usd
 from costctl.render.printable import printable
 from costctl.report import TEXT_KINDS, Column
 
 UNKNOWN = "–"
 """How people see None."""
 
-_CENT = 10**10
-"""One cent in pico-dollars."""
+_PICO_PLACES = 12
+"""Decimal places of a pico-dollar; no amount is shown finer."""
 
 _WIDE = Context(prec=400, rounding=ROUND_HALF_EVEN)
 """Room for every finite double written out; the default of 28 digits would refuse the greatest."""
@@ -25,21 +25,28 @@ _THREE_DIGITS = Context(prec=3, rounding=ROUND_HALF_EVEN)
 
 
 def exact(column: Column, value: object) -> str:
-    """A number of ``column`` with its exact decimal digits: money (integer pico-dollars) in USD, others as
-    they are.
+    """A number of ``column`` with its exact decimal digits: money (integer pico-dollars) in USD, or in its
+    own currency; others as they are.
 
     Raises :class:`TypeError` for what is no number of that kind, above all a float, and :class:`ValueError`
     for a Decimal that is not finite.
     """
     if type(value) is int:
         return f"{usd(value):f}" if column.kind == "money" else str(value)
-    if not isinstance(value, Decimal) or column.kind in {"money", "count", "tokens"}:
+    converted = column.kind == "money" and not column.unit.startswith("USD")
+    if not isinstance(value, Decimal) or (column.kind in {"money", "count", "tokens"} and not converted):
         raise TypeError(
             f"column {column.name} ({column.kind}) holds {value!r} of type {type(value).__name__}"
         )
     if not value.is_finite():
         raise ValueError(f"column {column.name} holds {value}, which is no number")
-    return f"{value:f}"
+    return _at_least_two_places(f"{value:f}") if converted else f"{value:f}"
+
+
+def _at_least_two_places(digits: str) -> str:
+    """The number without trailing zeros beyond the second decimal place."""
+    whole, _, decimals = digits.partition(".")
+    return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
 
 
 def text(column: Column, value: object) -> str:
@@ -61,11 +68,10 @@ def display(column: Column, value: object, *, compact: bool = False) -> str:
     if column.kind in TEXT_KINDS:
         return printable(text(column, value))
     exact(column, value)  # refuses what is no number, so that all outputs refuse the same
-    if isinstance(value, int):
-        if column.kind == "money":
-            return money(value, column.unit)
-        if column.kind in {"tokens", "count"}:
-            return tokens(value) if compact and column.kind == "tokens" else f"{value:,}"
+    if column.kind == "money" and isinstance(value, int | Decimal):
+        return money(value, column.unit)
+    if isinstance(value, int) and column.kind in {"tokens", "count"}:
+        return tokens(value) if compact and column.kind == "tokens" else f"{value:,}"
     assert isinstance(value, int | Decimal)
     amount = Decimal(value)
     if column.kind == "percent":
@@ -73,25 +79,28 @@ def display(column: Column, value: object, *, compact: bool = False) -> str:
     return duration(amount) if column.kind == "duration" else number(amount)
 
 
-def money(pico: int, unit: str = "USD") -> str:
+def money(amount: int | Decimal, unit: str = "USD") -> str:
     """``$1,234.50``: cents, or two significant digits where a value under a cent is not zero (``$0.0003``).
+    ``amount`` is in pico-dollars, as a Decimal in the currency of ``unit``.
 
     Unit costs (``unit`` like ``USD/call``) under a dollar show four decimal places; a price (``USD/million``)
-    shows all it has, up to six. Another currency's code stands in place of the dollar sign.
+    shows all it has, up to six. Another currency has its code in place of the dollar sign, and its own
+    decimal places in place of cents: ``JPY 1,235``.
     """
     currency, _, per = unit.partition("/")
-    places = 2
+    value = amount if isinstance(amount, Decimal) else Decimal(amount).scaleb(-_PICO_PLACES, _WIDE)
+    smallest = places = decimal_places(currency)
     if per == "million":
         places = 6
-    elif 0 < abs(pico) < _CENT:
-        places = 14 - len(str(abs(pico)))
-    elif per and abs(pico) < 100 * _CENT:
+    elif value and value.adjusted() < -smallest:
+        places = 1 - value.adjusted()
+    elif per and abs(value) < 1:
         places = 4
-    amount = f"{abs(rounded(pico, min(places, 12))):,f}"
-    whole, _, decimals = amount.partition(".")
-    amount = f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
+    shown = f"{abs(_places(value, min(places, _PICO_PLACES))):,f}"
+    whole, _, decimals = shown.partition(".")
+    decimals = decimals.rstrip("0").ljust(smallest, "0")
     symbol = "$" if currency in {"", "USD"} else f"{printable(currency)} "
-    return f"{'-' if pico < 0 else ''}{symbol}{amount}"
+    return f"{'-' if value < 0 else ''}{symbol}{whole}{'.' if decimals else ''}{decimals}"
 
 
 def tokens(count: int) -> str:

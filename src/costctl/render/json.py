@@ -15,7 +15,16 @@ from typing import TextIO
 
 from costctl.render.cells import exact, text
 from costctl.render.printable import UNPRINTABLE
-from costctl.report import REPORT_KEYS, SCHEMA_VERSION, TEXT_KINDS, Cell, Column, Outcome, Report
+from costctl.report import (
+    REPORT_KEYS,
+    SCHEMA_VERSION,
+    TEXT_KINDS,
+    Cell,
+    Column,
+    Conversion,
+    Outcome,
+    Report,
+)
 
 _PLAIN = Column("value", "number")
 
@@ -73,6 +82,7 @@ def _report(report: Report) -> Iterator[tuple[str, Iterable[str]]]:
         "period": None if span is None else {"start": span.start, "end": span.end, "timezone": span.timezone},
         "filters": report.filters,
         "currency": "USD",
+        "conversion": _conversion(report.conversion),
         "complete": report.complete,
         "unpriced": {"calls": unpriced.calls, "tokens": unpriced.tokens, "models": unpriced.models},
         "rejected_lines": report.rejected_lines,
@@ -93,6 +103,12 @@ def _report(report: Report) -> Iterator[tuple[str, Iterable[str]]]:
             yield key, [plain(values[key])]
     for column in report.figure_columns:
         yield column.name, [_cell(column, report.figures[column.name])]
+
+
+def _conversion(conversion: Conversion | None) -> dict[str, object] | None:
+    if conversion is None:
+        return None
+    return {"currency": conversion.currency, "rate": conversion.rate, "date": conversion.date}
 
 
 def _outcome(outcome: Outcome) -> Iterator[tuple[str, Iterable[str]]]:

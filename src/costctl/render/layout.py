@@ -81,7 +81,7 @@ def lay_out(report: Report, width: int) -> Layout:
     from the right, but never the first one nor, while it fits, the main one: a pivot's total, else the first
     money. Bars, then ``wide`` columns, take what room remains.
     """
-    shown = [index for index, column in enumerate(report.columns) if not column.wide]
+    shown = [index for index, column in enumerate(report.columns) if not (column.wide or column.hidden)]
     if not shown:
         return Layout((), ())
     if len(shown) * (1 + GAP) <= width + GAP:  # else the texts of some thousand columns are made for nothing
@@ -127,7 +127,7 @@ def _with_extras(
     bars = bars[: max(room, 0) // (GAP + BAR_WIDTH)]
     room -= len(bars) * (GAP + BAR_WIDTH)
     for index, column in enumerate(report.columns):
-        if column.wide and room > GAP:
+        if column.wide and not column.hidden and room > GAP:
             candidate = _candidate(report, index, compact)
             room -= GAP + candidate.least(_COMFORTABLE_LABEL)
             if room < 0:

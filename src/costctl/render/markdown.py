@@ -64,18 +64,24 @@ def _code(text: str) -> str:
 
 
 def _rows(report: Report) -> str:
-    columns = report.columns
-    rows = [_row(columns, row) for row in report.rows]
+    columns = [column for column in report.columns if not column.hidden]
+    rows = [[_cell(*pair) for pair in _shown(report, row)] for row in report.rows]
     if report.totals is not None:
         totals = [
             "" if value is None and column.kind in TEXT_KINDS else _cell(column, value)
-            for column, value in zip(columns, report.totals, strict=True)
+            for column, value in _shown(report, report.totals)
         ]
         if totals[0] == "":
             totals[0] = "total"
         rows.append([f"**{total}**" if total else "" for total in totals])
     titles = [escaped(column.title) for column in columns]
     return _lines(titles, [column.kind not in TEXT_KINDS for column in columns], rows)
+
+
+def _shown(report: Report, row: tuple[Cell, ...]) -> list[tuple[Column, Cell]]:
+    """The cells of a row that people see, each with its column."""
+    pairs = zip(report.columns, row, strict=True)
+    return [(column, value) for column, value in pairs if not column.hidden]
 
 
 def _table(titles: list[str], right: list[bool], pairs: list[tuple[str, str]]) -> str:
@@ -85,10 +91,6 @@ def _table(titles: list[str], right: list[bool], pairs: list[tuple[str, str]]) -
 def _lines(titles: list[str], right: list[bool], rows: list[list[str]]) -> str:
     rule = ["---:" if numbers else "---" for numbers in right]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in [titles, rule, *rows])
-
-
-def _row(columns: tuple[Column, ...], row: tuple[Cell, ...]) -> list[str]:
-    return [_cell(column, value) for column, value in zip(columns, row, strict=True)]
 
 
 def _cell(column: Column, value: Cell) -> str:
