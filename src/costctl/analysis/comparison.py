@@ -17,7 +17,6 @@ from costctl.analysis.used import Key, Rows, Series, Usage, names
 from costctl.filters import Filter
 from costctl.money import rounded
 from costctl.periods.zones import instant_at
-from costctl.pricing import price as prices
 from costctl.records import PRICED_TOKENS
 
 if TYPE_CHECKING:
@@ -183,6 +182,9 @@ class Comparison:
                 cells[key] = after
 
     def _factor(self, key: Key, days: Days) -> Factor:
+        # Slow to import for the reports that need none of it.
+        from costctl.pricing import price as prices
+
         moment = instant_at(days.instant(key.span.first)).replace(tzinfo=None)
 
         def factor(mode: str, token: str | None) -> Fraction | None:
