@@ -79,6 +79,12 @@ COMMANDS = (
         PRICES,
         "Price the calls of the ledger anew.",
     ),
+    Entry(
+        "doctor",
+        "costctl.cli.doctor",
+        MORE,
+        "Look for what is wrong, or soon will be, with the ledger and what feeds it.",
+    ),
     Entry("demo", "costctl.cli.demo", MORE, "Show it at work on an invented company's three months."),
 )
 

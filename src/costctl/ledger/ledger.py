@@ -110,6 +110,20 @@ class Ledger:
                     schema.migrate(connection, found)
                 yield connection
 
+    def read_through(self) -> None:
+        """Read every block of the ledger, which is there and settled. Raises :class:`LedgerDamaged` where one
+        cannot be read."""
+        import duckdb
+
+        with (
+            self._gate(exclusive=False) as patience,
+            closing(self._connect(patience, read_only=True)) as connection,
+        ):
+            try:
+                schema.read_all(connection)
+            except duckdb.Error as error:
+                raise self._unopened(str(error).splitlines()[0]) from None
+
     def checkpoint_if_due(self, connection: DuckDBPyConnection, more_comes: bool = False) -> None:
         """Write a long log into the file; a full disk only puts that off, with a word to the user.
 
