@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 from costctl.records import BY_NAME, BY_PUBLIC, LABELS
@@ -67,8 +68,8 @@ class Filter:
 
 
 def parse(text: str, also: Collection[str] = ()) -> Filter:
-    """The filter that ``text`` says, in the module's grammar. ``also`` are columns that only the caller knows.
-    Raises :class:`FilterError`."""
+    """The filter that ``text`` says, in the module's grammar. ``also`` are columns that only the caller
+    knows. Raises :class:`FilterError`."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -94,11 +95,15 @@ def matches(filter: Filter, row: Mapping[str, Any]) -> bool:
 
 
 def sql(
-    filters: Iterable[Filter], table: str = "", tag: tuple[str, Callable[[str], str]] | None = None
+    filters: Iterable[Filter],
+    table: str = "",
+    tag: tuple[str, Callable[[str], str]] | None = None,
+    columns: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[str, list[str]]:
     """A condition that is true where all ``filters`` pass and false elsewhere (never NULL), and the values of
     its ``?``. ``table`` qualifies the columns, as in ``calls.team``. ``tag`` is how to read a tag where a map
-    is too slow: SQL with a ``?``, and what to bind to it, of the tag's name. Without filters it is ``true``.
+    is too slow: SQL with a ``?``, and what to bind to it, of the tag's name. ``columns`` is SQL for what has
+    another name where the condition stands, tags too. Without filters it is ``true``.
 
     Identifiers come from :data:`COLUMNS` alone; values and names of tags are only ever bound. The text stands
     in the dialect that DuckDB and Spark share (LIKE for a beginning: their functions differ in name).
@@ -106,7 +111,9 @@ def sql(
     conditions: list[str] = []
     parameters: list[str] = []
     for filter in filters:
-        if filter.column.startswith("tag:"):
+        if filter.column in columns:
+            column, bound = columns[filter.column], []
+        elif filter.column.startswith("tag:"):
             text, place = tag or (f"{table}.tags[?]" if table else "tags[?]", str)
             column, bound = text, [place(filter.column[4:])]
         else:

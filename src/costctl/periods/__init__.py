@@ -8,6 +8,7 @@ zone skipped the date).
 from costctl.periods.buckets import Unit, bucket, bucket_label, buckets
 from costctl.periods.calendar import day_start, instant_of, shifted, unit_start
 from costctl.periods.period import Period, calendar_period, period
+from costctl.periods.recurring import recurring
 from costctl.periods.zones import PeriodError, offset_changes, zone, zone_names
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "instant_of",
     "offset_changes",
     "period",
+    "recurring",
     "shifted",
     "unit_start",
     "zone",
