@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
+from fractions import Fraction
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
-from costctl.budgets.model import Budget, Threshold, is_rolling
-from costctl.series import Forecast
+from costctl.budgets.model import Budget, Budgets, Threshold, is_rolling
+from costctl.budgets.sums import Sum, sums
+from costctl.budgets.windows import DAY, Plan, Window
+from costctl.currency import USD, CurrencyError, Rates
+from costctl.periods import zone as zone_of
+from costctl.periods.zones import instant_at, microseconds
+from costctl.series import Forecast, forecast
 
-__all__ = ["Look", "Spent"]
+if TYPE_CHECKING:
+    from costctl.ledger import Engine, Ledger
+
+__all__ = ["Look", "Spent", "look"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +46,8 @@ class Spent:
     """Of the whole period. None for a late one, rolling days, and without any whole day of history."""
     unpriced_calls: int = 0
     late: bool = False
+    per_usd: Decimal = Decimal(1)
+    """What one USD is of the budget's currency: the rate of the period's first day."""
 
     @property
     def is_rolling(self) -> bool:
@@ -44,6 +59,8 @@ class Spent:
         """Where ``threshold`` lies; None where a share of an unknown amount is meant."""
         if self.limit_pico is None and threshold.pico is None:
             return None
+        if threshold.pico is not None:
+            return _in_usd(threshold.pico, self.per_usd)
         return threshold.limit_pico(self.limit_pico or 0)
 
     def reached_pico(self, threshold: Threshold) -> int | None:
@@ -71,3 +88,141 @@ class Look:
     """The time of the ledger's last commit, in ISO 8601."""
     now: datetime
     spent: tuple[Spent, ...]
+
+
+def look(
+    ledger: Ledger,
+    budgets: Budgets,
+    now: datetime,
+    zone: ZoneInfo | None = None,
+    *,
+    rates: Rates | None = None,
+    forecasts: bool = True,
+    known: datetime | None = None,
+) -> Look:
+    """What was spent of each budget until ``now`` (aware), in one pass over the ledger.
+
+    Of each kind of period the current one, and the one before it for three days after its end; with
+    ``known``, the time of the commit that an earlier look saw (its ``as_of``), also those of the last 35
+    days into which new calls have come since. Calls and buckets count as in every report
+    (:mod:`costctl.analysis.grain`). ``zone`` is that of budgets that name none, by default the machine's;
+    ``rates`` are needed for budgets in another currency than USD. Raises
+    :class:`costctl.ledger.LedgerError`, :class:`costctl.currency.CurrencyError`,
+    :class:`costctl.periods.PeriodError`.
+    """
+    zone = zone or zone_of()
+    with ledger.reading() as engine:
+        meta: dict[str, str] = dict(engine.rows("SELECT key, value FROM meta"))
+        newest = _newest(engine, now)
+        plans = [
+            Plan(
+                budget,
+                zone_of(budget.zone) if budget.zone else zone,
+                now,
+                None if newest is None else instant_at(newest),
+                _changed(engine, known) if known else None,
+                forecasts,
+            )
+            for budget in budgets.budgets
+        ]
+        found = sums(engine, plans)
+    spent = [
+        spent
+        for plan, of_values in zip(plans, found, strict=True)
+        for spent in _spent(plan, of_values, rates)
+    ]
+    return Look(
+        str(meta["ledger_id"]), int(meta["commit"]), newest, meta.get("last_commit"), now, tuple(spent)
+    )
+
+
+def _newest(engine: Engine, now: datetime) -> int | None:
+    ((newest,),) = engine.rows(
+        "SELECT epoch_us(max(ts)) FROM calls WHERE epoch_us(ts) <= ?", [microseconds(now)]
+    )
+    return None if newest is None else int(newest)
+
+
+def _changed(engine: Engine, known: datetime) -> datetime | None:
+    """When the first call of the files began that were read after ``known``."""
+    ((first,),) = engine.rows(
+        "SELECT epoch_us(min(first_ts)) FROM sources WHERE epoch_us(ingested_at) > ?", [microseconds(known)]
+    )
+    return None if first is None else instant_at(int(first))
+
+
+def _spent(plan: Plan, of_values: Mapping[str, Mapping[date, Sum]], rates: Rates | None) -> Iterator[Spent]:
+    budget = plan.budget
+    values = sorted(of_values) if budget.scope.each else [""]
+    for value in values:
+        days = of_values.get(value, {})
+        label = f"{budget.scope.column}={value}" if budget.scope.each else budget.scope.label
+        for window in plan.windows:
+            if budget.scope.each and not _is_named(plan, window, days):
+                continue
+            whole = _added(days, window.first, window.after)
+            per_usd = _rate(budget, window, rates)
+            assert window.period.start is not None
+            assert window.period.end is not None
+            yield Spent(
+                budget=budget,
+                scope_value=label,
+                kind=window.kind,
+                start=window.period.start.astimezone(plan.zone),
+                end=window.period.end.astimezone(plan.zone),
+                spent_pico=whole.cost,
+                limit_pico=_limit(window, days, per_usd),
+                forecast=None if window.back else _forecast(plan, window, days),
+                unpriced_calls=whole.unpriced,
+                late=bool(window.back),
+                per_usd=per_usd,
+            )
+
+
+def _is_named(plan: Plan, window: Window, days: Mapping[date, Sum]) -> bool:
+    """Whether a value has calls in the period; for the current one, or in the one before it."""
+    first = window.first
+    if not window.back:
+        first = plan.before(window.kind)
+    return any(first <= day < window.after for day in days)
+
+
+def _added(days: Mapping[date, Sum], first: date, after: date) -> Sum:
+    within = [each for day, each in days.items() if first <= day < after]
+    return Sum(sum(each.cost for each in within), sum(each.unpriced for each in within))
+
+
+def _limit(window: Window, days: Mapping[date, Sum], per_usd: Decimal) -> int | None:
+    if window.amount.pico is not None:
+        return _in_usd(window.amount.pico, per_usd)
+    assert window.base is not None
+    assert window.amount.factor_of_last is not None
+    last = _added(days, *window.base).cost
+    return round(last * Fraction(window.amount.factor_of_last)) or None
+
+
+def _forecast(plan: Plan, window: Window, days: Mapping[date, Sum]) -> Forecast | None:
+    if plan.history is None or is_rolling(window.kind):
+        return None
+    history = [plan.history + number * DAY for number in range((plan.begun - plan.history).days)]
+    begun = max(plan.begun, window.first)
+    return forecast(
+        [days.get(day, Sum()).cost for day in history],
+        plan.begun - DAY,
+        [begun + number * DAY for number in range((window.after - begun).days)],
+        spent=_added(days, window.first, begun).cost,
+        begun=_added(days, begun, window.after).cost,
+    )
+
+
+def _rate(budget: Budget, window: Window, rates: Rates | None) -> Decimal:
+    if budget.currency == USD:
+        return Decimal(1)
+    if rates is None:
+        message = f"the budget {budget.name!r} is in {budget.currency}, and there are no rates"
+        raise CurrencyError(message, "they stand in a currency.yaml beside costctl.yaml")
+    return rates.on(budget.currency, window.first).per_usd
+
+
+def _in_usd(pico: int, per_usd: Decimal) -> int:
+    return round(Fraction(pico) / Fraction(per_usd))
