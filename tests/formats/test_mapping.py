@@ -673,3 +673,12 @@ def test_what_is_no_text_is_refused(quote: Any, text: str) -> None:
 def test_an_identifier_needs_a_name() -> None:
     with pytest.raises(ValueError, match="name"):
         identifier("")
+
+
+def test_the_example_says_all_that_a_mapping_may() -> None:
+    schema = json.loads((Path(read.__code__.co_filename).parents[1] / "schemas/mapping.json").read_text())
+    said = json.loads(read(Path(__file__).parents[2] / "mapping.example.yaml"))
+    assert said.keys() == schema["properties"].keys()
+    left_out = schema["properties"]["columns"]["properties"].keys() - said["columns"].keys()
+    assert left_out == {"requests", "region", "context_tier", "replay"}
+    assert format_of(json.dumps(said)).name == "map:gateway"

@@ -112,7 +112,7 @@ class Source:
 
 class _Mapped:
     """The format of one mapping, in the making: ``rows`` are its columns of text and the SQL of each,
-    ``words`` and ``notes`` what these are in the file."""
+    ``words`` and ``notes`` what these are in the file. A column may stand on an earlier one."""
 
     def __init__(self, said: Mapping[str, Any]) -> None:
         self.said = said
@@ -126,7 +126,9 @@ class _Mapped:
     def format(self) -> Format:
         name = f"map:{self.said['name']}"
         worked_out = (*self._fields(), *self._tags(), *self._units())
-        dimensions = tuple(each for each in self.rows if not each.startswith(_FIGURES))
+        dimensions = tuple(
+            each for each in self.rows if each.startswith("raw_") and not each.startswith(_FIGURES)
+        )
         calls = self._calls()
         id = response_id(self._row("id", self.said["id"]), name) if "id" in self.said else ""
         return Format(
@@ -152,10 +154,13 @@ class _Mapped:
     def _row(self, column: str, said: str | Sequence[str] | Mapping[str, Any]) -> str:
         """The name of the column of text that is made of what ``column`` is mapped to."""
         source = Source.of(said)
-        return self._named(column, self._text(source), source.words, source.notes)
+        plain = self._text(source)
+        if (used := _used(source, f"plain_{column}")) == f"plain_{column}":
+            return self._named(f"raw_{column}", plain, source.words, source.notes)
+        self._named(f"plain_{column}", plain, source.words, "")
+        return self._named(f"raw_{column}", used, source.words, source.notes)
 
-    def _named(self, column: str, sql: str, words: str, notes: str) -> str:
-        name = f"raw_{column}"
+    def _named(self, name: str, sql: str, words: str, notes: str) -> str:
         self.rows[name], self.words[name], self.notes[name] = sql, words, notes
         return name
 
@@ -163,14 +168,7 @@ class _Mapped:
         if source.value:
             return literal(source.value)
         paths = dict.fromkeys(path for text in source.names for path in places(text))
-        text = fields.first_of(*(self.extraction.value(path) for path in paths))
-        if source.values:
-            cases = " ".join(f"WHEN {literal(word)} THEN {literal(to)}" for word, to in source.values.items())
-            text = f"CASE {text} {cases} ELSE {text} END"
-        if source.unit in _IN_MS:
-            ms = f"TRY(TRY_CAST({text} AS DECIMAL(38, 9)) * {_IN_MS[source.unit]})"
-            text = f"coalesce(CAST({ms} AS VARCHAR), {text})"
-        return text
+        return fields.first_of(*(self.extraction.value(path) for path in paths))
 
     def _rows(self) -> str:
         listed = ",\n            ".join(f"{sql} AS {name}" for name, sql in self.rows.items())
@@ -245,7 +243,7 @@ class _Mapped:
         # A patch takes out what is null.
         known = f"CAST(json_merge_patch('{{}}', json_object({members})) AS VARCHAR)"
         notes = ", ".join(f"{name}: {source.words or source.notes}" for name, source in sources.items())
-        return self._named(column, f"nullif({known}, '{{}}')", "", notes)
+        return self._named(f"raw_{column}", f"nullif({known}, '{{}}')", "", notes)
 
     def _calls(self) -> str:
         conditions = []
@@ -296,3 +294,14 @@ class _Mapped:
             yield f"{total} > f_input_tokens", f"{within[0]}: more than input_tokens, which includes it"
         if self.said.get("output") == "inclusive":
             yield "f_reasoning_tokens > f_output_tokens", "reasoning_tokens: more than output_tokens"
+
+
+def _used(source: Source, plain: str) -> str:
+    """SQL for the text ``plain`` in costctl's words and units."""
+    if source.values:
+        cases = " ".join(f"WHEN {literal(word)} THEN {literal(to)}" for word, to in source.values.items())
+        return f"CASE {plain} {cases} ELSE {plain} END"
+    if source.unit in _IN_MS:
+        ms = f"TRY(TRY_CAST({plain} AS DECIMAL(38, 9)) * {_IN_MS[source.unit]})"
+        return f"coalesce(CAST({ms} AS VARCHAR), {plain})"
+    return plain

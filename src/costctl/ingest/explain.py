@@ -176,8 +176,8 @@ class _Explanation:
         raw = raw_rows(format, [(0, reading)], self.file.given, numbered=True)
         connection.execute(
             f"CREATE OR REPLACE TEMP TABLE seen AS {raw.sql} "
-            "SELECT rows.* REPLACE (row_number() OVER (ORDER BY rows.line) AS line), rows.line AS place "
-            f"FROM {format.rows} AS rows",
+            "SELECT rows.* REPLACE (row_number() OVER (ORDER BY rows.line) AS line), "
+            f"rows.line AS place_in_file FROM {format.rows} AS rows",
             dict(raw.parameters),
         )
         over = replace(format, rows="seen")
@@ -187,20 +187,22 @@ class _Explanation:
         )
 
     def _count(self, connection: DuckDBPyConnection, format: Format, reading: Reading, seen: _Seen) -> None:
-        (seen.records,) = connection.execute("SELECT count(DISTINCT place) FROM seen").fetchone() or (0,)
+        (seen.records,) = connection.execute("SELECT count(DISTINCT place_in_file) FROM seen").fetchone() or (
+            0,
+        )
         (seen.good,) = connection.execute("SELECT count(*) FROM judged WHERE reason IS NULL").fetchone() or (
             0,
         )
         (seen.no_calls,) = connection.execute(
-            "SELECT count(DISTINCT place) FROM seen WHERE place NOT IN "
-            "(SELECT place FROM judged JOIN seen USING (line))"
+            "SELECT count(DISTINCT place_in_file) FROM seen WHERE place_in_file NOT IN "
+            "(SELECT place_in_file FROM judged JOIN seen USING (line))"
         ).fetchone() or (0,)
         bad = rejected.rejects(connection, format, 0, reading, self.file.given, bad_rows=True)
         seen.rejects = sorted((line, reason) for line, reason, _ in bad)
 
     def _sample(self, connection: DuckDBPyConnection, format: Format, reading: Reading, seen: _Seen) -> None:
         rows = connection.execute(
-            "SELECT judged.line, place FROM judged JOIN seen USING (line) WHERE reason IS NULL "
+            "SELECT judged.line, place_in_file FROM judged JOIN seen USING (line) WHERE reason IS NULL "
             f"ORDER BY judged.line LIMIT {SAMPLES}"
         ).fetchall()
         numbers = self._physical(reading, [place for _, place in rows])
@@ -280,7 +282,8 @@ class _Explanation:
         format = found.format if found else None
         if found is None:
             self.notes += self._unclaimed()
-        self.notes += _of_rejects(seen)
+        place = "line" if found is None or found.shape in ("jsonl", "csv") else "record"
+        self.notes += _of_rejects(seen, place)
         figures: list[tuple[Column, Cell]] = [
             (Column("claimed_by", "text", title="format"), format.name if format else None),
             (Column("why", "text"), why),
@@ -293,14 +296,11 @@ class _Explanation:
         samples = []
         for number in range(SAMPLES):
             line = seen.lines[number] if number < len(seen.lines) else None
-            place = "line" if found is None or found.shape in ("jsonl", "csv") else "record"
-            title = f"{place} {line:,}" if line else f"sample {number + 1}"
             if line:
-                samples.append(Column(f"sample_{number + 1}", "text", title=title))
+                samples.append(Column(f"sample_{number + 1}", "text"))
                 figures.append(
-                    (Column(f"line_{number + 1}", "count", title=f"sample {number + 1}, {place}"), line)
+                    (Column(f"raw_{number + 1}", "text", title=f"sample {number + 1}"), seen.raw[number])
                 )
-                figures.append((Column(f"raw_{number + 1}", "text", title=title), seen.raw[number]))
         return Report(
             command="ingest",
             title=f"How {self.file.name} is read",
@@ -310,7 +310,7 @@ class _Explanation:
                 Column("rule", "text", wide=True),
                 *samples,
             ),
-            rows=list(self._rows(format, seen)) if format else [],
+            rows=[(place, "", None, *map(str, seen.lines)), *self._rows(format, seen)] if format else [],
             price_books=self.book.identifiers,
             notes=tuple(self.notes),
             figures={column.name: value for column, value in figures},
@@ -343,9 +343,9 @@ class _Explanation:
         return "always so" if each.rule or each.column in format.usual else "not stated"
 
 
-def _of_rejects(seen: _Seen) -> Iterator[str]:
+def _of_rejects(seen: _Seen, place: str) -> Iterator[str]:
     for line, reason in seen.rejects[:_REJECTS]:
-        yield f"line {line:,} is rejected: {reason}"
+        yield f"{place} {line:,} is rejected: {reason}"
     if len(seen.rejects) > _REJECTS:
         yield f"{len(seen.rejects) - _REJECTS:,} more are rejected"
 
