@@ -34,6 +34,8 @@ from genai_prices.data_units import unit_data
 
 PINNED = "0.2.3"
 SOURCE = f"genai-prices {PINNED}"
+AS_OF = "2026-11-09"
+"""The newest change of a price that it states as past: how old the catalogue is."""
 CATALOGUE = Path(__file__).resolve().parents[1] / "src" / "costctl" / "pricing" / "catalogue"
 DAY = 86_400
 BASE = -1
@@ -146,6 +148,7 @@ def main(directory: Path = CATALOGUE) -> None:
     (directory / "index.json").write_text(
         "{\n"
         f'"source": "{SOURCE}",\n'
+        f'"as_of": "{AS_OF}",\n'
         f'"sha256": "{digest.hexdigest()}",\n'
         '"providers": {\n'
         + ",\n".join(f"{json.dumps(name)}: {json.dumps(entry)}" for name, entry in index.items())

@@ -133,3 +133,26 @@ def test_diff(costctl: Costctl) -> None:
     assert rows["cache_read"] == (Decimal("1.25"), Decimal("5.00"), Decimal("4.0000"))
     assert "output" not in rows
     assert costctl("prices", "diff").code == 2
+
+
+# --- check ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("ledger")
+def test_check_exits_with_4_for_a_price_that_cannot_be_meant(costctl: Costctl) -> None:
+    # In USD for a thousand tokens: 0.00025 and 0.00125.
+    (costctl.cwd / "prices.yaml").write_text(
+        f"prices:\n  - {{model: {HAIKU}, input: 0.00025, output: 0.00125}}\n"
+    )
+    run = costctl("prices", "check", "--prices", "prices.yaml")
+    assert run.code == 4
+    assert "input 0.00025; the catalogue has 0.25" in run.out
+    assert "a corrected prices.yaml corrects calls by `costctl reprice`" in run.err
+
+
+@pytest.mark.usefixtures("ledger")
+def test_an_old_catalogue_is_no_reason_for_4(costctl: Costctl) -> None:
+    run = costctl("prices", "check", "--now", "2028-01-01")
+    assert run.code == 0
+    assert "a newer costctl has newer prices" in run.out.replace("\n", " ")
+    assert "newer costctl" not in costctl("prices", "check", "--now", "2026-12-01").out

@@ -5,6 +5,7 @@ from costctl.analysis.conversion import in_currency
 from costctl.analysis.costs import cost_summary
 from costctl.analysis.gaps import rejects, unpriced
 from costctl.analysis.measures import P95
+from costctl.analysis.price_check import price_check
 from costctl.analysis.questions import QuestionError
 from costctl.analysis.reconcile import reconcile
 from costctl.analysis.reported import reported
@@ -19,6 +20,7 @@ __all__ = [
     "bill",
     "cost_summary",
     "in_currency",
+    "price_check",
     "reconcile",
     "rejects",
     "reported",

@@ -13,7 +13,7 @@ from costctl.records import PRICED_TOKENS
 from costctl.report import Column, Report, Unpriced
 
 if TYPE_CHECKING:
-    from costctl.ledger import Ledger
+    from costctl.ledger import Engine, Ledger
 
 _REASONS_NAMED = 10
 
@@ -62,16 +62,8 @@ def unpriced(ledger: Ledger) -> Report:
 
     Raises :class:`costctl.ledger.LedgerError`.
     """
-    tokens = " + ".join(f"coalesce({column}, 0)" for column in PRICED_TOKENS)
     with ledger.reading() as engine:
-        found = engine.rows(
-            "SELECT provider, model, unpriced_reason, sum(coalesce(requests, 1)), "  # noqa: S608
-            f"sum({tokens}) FROM calls WHERE cost_pico IS NULL GROUP BY ALL"
-        )
-        rows = [
-            (provider, model, reason, int(calls), int(used)) for provider, model, reason, calls, used in found
-        ]
-        rows.sort(key=lambda row: (-row[4], row[1], row[0] or "", row[2]))
+        rows = unpriced_rows(engine)
         columns = (
             Column("provider", "text"),
             Column("model", "text"),
@@ -85,3 +77,16 @@ def unpriced(ledger: Ledger) -> Report:
         )
         models = tuple(sorted({row[1] for row in rows}))
         return replace(stamped(report, engine), complete=not rows, unpriced=Unpriced(calls, used, models))
+
+
+def unpriced_rows(engine: Engine) -> list[tuple[str | None, str, str, int, int]]:
+    """Provider, model, reason, calls and tokens of the calls without a price, in the order of the report."""
+    tokens = " + ".join(f"coalesce({column}, 0)" for column in PRICED_TOKENS)
+    found = engine.rows(
+        "SELECT provider, model, unpriced_reason, sum(coalesce(requests, 1)), "  # noqa: S608
+        f"sum({tokens}) FROM calls WHERE cost_pico IS NULL GROUP BY ALL"
+    )
+    rows = [
+        (provider, model, reason, int(calls), int(used)) for provider, model, reason, calls, used in found
+    ]
+    return sorted(rows, key=lambda row: (-row[4], row[1], row[0] or "", row[2]))

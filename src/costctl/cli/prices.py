@@ -336,18 +336,30 @@ def diff(
     )
 
 
-@command(prices, "check", OUTPUT, LEDGER, examples="costctl prices check\ncostctl prices check --format json")
+@command(
+    prices,
+    "check",
+    NOW,
+    OUTPUT,
+    LEDGER,
+    PRICES,
+    examples="costctl prices check\ncostctl prices check --prices prices.yaml --format json",
+)
 def check(session: Session) -> None:
-    """List the calls of the ledger that have no price.
+    """List what needs attention: calls without a price, and prices that cannot be right.
 
-    Exits with 4 where there are any.
+    Looked at are the prices of your own, and the costs that the sources of calls state. Exits with 4 where
+    there is anything. A shipped catalogue of more than 90 days is told, and is no reason for that.
     """
     from costctl import analysis
 
-    report = analysis.unpriced(session.ledger)
+    report = analysis.price_check(session.ledger, session.book, now=session.now)
     session.show(report)
     if not report.complete:
         session.say("a prices.yaml can name a price: --prices FILE, then `costctl reprice --unpriced`")
+    if any(row[2] == "price" for row in report.rows):
+        session.say("a corrected prices.yaml corrects calls by `costctl reprice`")
+    if report.rows:
         raise typer.Exit(4)
 
 

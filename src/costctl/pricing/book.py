@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from costctl.pricing import own as own_prices
@@ -53,6 +54,21 @@ class PriceBook:
         ``prices.yaml sha256:…``, ``genai-prices 0.2.3 sha256:…``."""
         return (*(each.identifier for each in self._own), self._catalogue.identifier)
 
+    @property
+    def as_of(self) -> date | None:
+        """The day up to which the shipped catalogue's prices are known."""
+        return self._catalogue.as_of
+
+    @property
+    def own(self) -> Iterator[OwnPrice]:
+        """The prices of the user's file, and of those that it includes."""
+        return (each for own in self._own for each in own.prices)
+
+    def listed(self, provider: str | None, model: str) -> Sequence[PriceRow]:
+        """The shipped catalogue's own prices of a name, whatever the user's file says of it."""
+        match = self._catalogue.resolve(provider, model)
+        return () if match is None else tuple(self._catalogue.rows(match.provider, match.model))
+
     def resolve(self, provider: str | None, model: str) -> Match | None:
         """The book's model that ``provider`` and ``model`` name, by declared rules only; None if unknown."""
         names = (provider, model)
@@ -97,9 +113,8 @@ class PriceBook:
                     yield Model(seller, model, rows, (names.model, *texts(entry["match"])))
 
     def _own_models(self) -> Iterator[Model]:
-        prices = [each for own in self._own for each in own.prices]
         entries: dict[tuple[str | None, str], list[OwnPrice]] = {}
-        for each in prices:
+        for each in self.own:
             entries.setdefault((each.scope.provider, each.scope.model), []).append(each)
         for (provider, name), alike in entries.items():
             if name.endswith("*"):  # no name that a call could have: only what these entries say

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,8 @@ class Catalogue:
         self._directory = directory
         index = json.loads((directory / "index.json").read_text("utf-8"))
         self.source: str = index["source"]
+        self.as_of = date.fromisoformat(index["as_of"]) if "as_of" in index else None
+        """The day up to which its prices are known."""
         self.identifier: str = f"{index['source']} sha256:{index['sha256'][:16]}"
         self._providers: dict[str, dict[str, Any]] = index["providers"]
         self._models: dict[str, dict[str, dict[str, Any]]] = {}
