@@ -58,6 +58,7 @@ SCENARIOS = [
         "5: late data that raises a closed period, once",
         [Run(29 * 24, 70), Run(30 * 24, 0, old=70), Run(31 * 24, 0, old=101), Run(32 * 24, 0, old=105)],
         {31 * 24: "fire x late"},
+        RESOLVED,
     ),
     Scenario(
         "6: the amount is raised, reached again, and lowered",
