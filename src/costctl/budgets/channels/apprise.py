@@ -19,8 +19,9 @@ MOST_BYTES = 4_000
 
 
 def send(settings: Settings, message: Message, deadline: float) -> Sent:
-    # Below warnings it logs addresses, tokens and passwords, whatever handlers the program has.
-    logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
+    # Both log addresses, tokens and passwords, whatever handlers the program has.
+    for name in ("apprise", "urllib3"):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     try:
         import apprise  # noqa: F401
     except ImportError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import socket
 import ssl
@@ -84,6 +85,8 @@ def _fault(url: str, headers: Mapping[str, str]) -> str:
 def _attempt(url: str, body: bytes, headers: Mapping[str, str], deadline: float, rule: Rule | None) -> Sent:
     import httpx2
 
+    # Below INFO it logs the headers of answers: of a redirect, the whole address once more.
+    logging.getLogger("httpcore2").setLevel(logging.INFO)
     # The transport, not a client: a client logs every address in full, and it would keep cookies.
     try:
         request = httpx2.Request(

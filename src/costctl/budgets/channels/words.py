@@ -28,9 +28,11 @@ def subject(message: Message) -> str:
         of = f" of {money(item.limit_pico)}" if item.limit_pico is not None else ""
         return f"{prefix}costctl: {_state(item)}: {_whose(item)}, {money(_reached(item))}{of}"
     over = sum(item.event == "resolve" for item in message.items)
-    counts = [f"{len(message.items) - over} budget alerts"] if over < len(message.items) else []
-    counts += [f"{over} over" if counts else f"{over} budget alerts over"] if over else []
-    return f"{prefix}costctl: {', '.join(counts)}"
+    begun = len(message.items) - over
+    told = f"{begun or over} budget alert" + ("s" if (begun or over) != 1 else "")
+    if over:
+        told += f", {over} over" if begun else " over"
+    return f"{prefix}costctl: {told}"
 
 
 def line(item: Item) -> str:
