@@ -97,8 +97,9 @@ def told(findings: Sequence[Finding]) -> list[tuple[str, str]]:
 def test_a_ledger_in_good_health(patient: Patient) -> None:
     patient.ingest(patient.file("usage.jsonl", call(id="a")))
     done = patient.diagnosis()
-    assert [each for each in done.findings if each.state != "ok"] == []
-    assert (done.attention, done.unreadable) == (False, False)
+    # The shipped prices grow old by themselves.
+    attention = [each for each in done.findings if each.state != "ok" and each.check != "price books"]
+    assert (attention, done.unreadable) == ([], False)
     assert [each.check for each in done.findings] == [
         "settings",
         "zone",
@@ -344,6 +345,27 @@ def test_calls_with_an_id_in_common_are_one_already(patient: Patient) -> None:
         patient.file("spend.jsonl", litellm(request_id="chatcmpl-1")),
     )
     assert patient.one("same calls").state == "ok"
+
+
+def test_shipped_prices_grow_old(patient: Patient) -> None:
+    patient.ingest(patient.file("usage.jsonl", call()))
+    known = PriceBook().as_of
+    assert known is not None
+    at = datetime(known.year, known.month, known.day, tzinfo=UTC)
+    assert patient.one("price books", at + timedelta(days=90)).state == "ok"
+    finding = patient.one("price books", at + timedelta(days=91))
+    assert (finding.state, finding.what.partition(", ")[2]) == (
+        "warning",
+        f"whose prices are known up to {known}, 91 days ago",
+    )
+
+
+def test_books_that_the_ledger_does_not_know_yet(patient: Patient) -> None:
+    patient.ingest(patient.file("usage.jsonl", call()))
+    prices = patient.file("prices.yaml", f"prices:\n  - model: {HAIKU}\n    input: 1\n    output: 2\n")
+    patient.settings = patient.settings._replace(prices=prices)
+    finding = patient.one("price books")
+    assert (finding.state, finding.hint) == ("ok", "`costctl reprice` shows what they would change")
 
 
 def test_lines_that_could_not_be_read(patient: Patient) -> None:

@@ -21,6 +21,10 @@ _TOLERANCE = timedelta(minutes=5)
 """Two machines' clocks may differ by as much."""
 _FORMATS_NAMED = 5
 _MODELS_NAMED = 3
+_OLD_DAYS = 90
+"""Of the shipped prices."""
+_STALE_DAYS = 7
+"""Of all data together."""
 
 
 def _zone(case: Case) -> ZoneInfo:
@@ -153,11 +157,15 @@ def books(case: Case, engine: Engine) -> Iterator[Finding]:
     used = json.loads(_meta(engine, "price_books") or "[]")
     now = list(book.identifiers)
     names = ", ".join(each.partition(" sha256:")[0] for each in now)
-    if used and used != now:
+    age = (case.now.date() - book.as_of).days if book.as_of else 0
+    if age > _OLD_DAYS:
+        what = f"{names}, whose prices are known up to {book.as_of}, {age} days ago"
+        yield Finding("price books", "warning", what, "a newer costctl has newer ones; so may a prices.yaml")
+    elif used and used != now:
         what = f"{names}; the last ingest had others"
         yield Finding("price books", "ok", what, "`costctl reprice` shows what they would change")
     else:
-        yield Finding("price books", "ok", names)
+        yield Finding("price books", "ok", f"{names}, up to {book.as_of}" if book.as_of else names)
 
 
 def rejects(case: Case, engine: Engine) -> Iterator[Finding]:  # noqa: ARG001
@@ -194,8 +202,6 @@ def newest(case: Case, engine: Engine) -> Iterator[Finding]:
         what = f"nothing is newer than {length((microseconds(case.now) - latest) // _SECOND)}"
         yield Finding("newest data", "warning", what, "`costctl ingest` or `costctl pull` what came since")
 
-
-_STALE_DAYS = 7
 
 CHECKS: Mapping[str, Callable[[Case, Engine], Iterator[Finding]]] = {
     "ledger": contents,
