@@ -417,6 +417,17 @@ def test_a_redirect_is_not_followed(puller: Puller, vendor: VendorServer) -> Non
     assert len(vendor.requests) == 4
 
 
+def test_what_is_for_this_machine_goes_through_no_proxy(
+    puller: Puller, vendor: VendorServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(VendorServer(date(2026, 10, 10))) as proxy:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.url)
+        assert not puller("anthropic", "cost").failed
+        assert proxy.requests == []
+    assert len(vendor.requests) == 1
+
+
 @pytest.mark.parametrize(
     "url",
     [

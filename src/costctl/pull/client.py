@@ -84,6 +84,7 @@ class Client:
             headers={**vendor.headers(self._key), "User-Agent": f"costctl/{__version__}"},
             timeout=httpx2.Timeout(patience.read, connect=patience.connect),
             follow_redirects=False,
+            trust_env=self._url.startswith("https:"),  # no proxy reads what is for this machine only
             verify=verify,
         )
 
