@@ -34,7 +34,11 @@ def _attempt(url: str, message: Message) -> Sent:
 
     asset = AppriseAsset(app_id="costctl", app_desc="costctl", app_url="", http_redirects=False)
     service = Apprise(asset=asset)
-    if not service.add(url):
+    try:
+        known = service.add(url)
+    except ValueError:
+        known = False
+    if not known:
         return Sent(False, "the url is none that apprise knows", final=True)
     done = service.notify(
         title=subject(message), body=text(message, MOST_BYTES), body_format=NotifyFormat.TEXT
