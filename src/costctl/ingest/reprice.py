@@ -172,7 +172,7 @@ def _report(
     ((as_of,),) = engine.rows("SELECT max(value) FROM meta WHERE key = 'last_commit'")
     return Report(
         "reprice",
-        "Prices anew" if not unpriced else "Prices for calls that had none",
+        "New prices by model" if not unpriced else "Prices for calls that had none",
         _COLUMNS,
         rows,
         totals=(
