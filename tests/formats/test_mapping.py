@@ -24,8 +24,8 @@ from costctl.formats.mapping import UNIX, format_of, read, zone_of
 from costctl.formats.mapping_faults import SPECIFIERS
 from costctl.formats.paths import Extraction, places
 from costctl.formats.quoting import identifier, literal, pointer
-from costctl.ingest import Given, forget, ingest
-from costctl.ledger import Ledger
+from costctl.ingest import Given, forget, forget_person, ingest
+from costctl.ledger import Ledger, LedgerError
 from costctl.pricing.book import PriceBook
 from costctl.records import BY_NAME
 
@@ -524,6 +524,39 @@ def test_a_changed_mapping_reads_again_and_leaves_nothing_of_the_old_one(tmp_pat
     # A condition: what is no call any more is gone.
     assert read_by(f"{BASE}id: n\ncalls: [{{ from: n, is: ['1', '2'] }}]\n") == (1, 0, 0, 2)
     assert held() == [(1, None), (2, None)]
+
+
+NAMED = f"{BASE}  user: {{ value: ada }}\n  team: {{ value: search }}\ntags:\n  owner: {{ value: ada }}\n"
+
+
+def test_a_person_whom_a_mapping_names_is_forgotten_there_too(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "l.duckdb")
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps(ROW) + "\n")
+    ingest(ledger, [str(path)], book=PriceBook(), given=Given(**by(tmp_path, NAMED)))
+    forget_person(ledger, "ada")
+    with ledger.reading() as engine:
+        assert engine.rows("SELECT user_id, team, tags_json FROM calls") == [(None, "search", None)]
+        ((kept,),) = engine.rows("SELECT given FROM sources")
+    assert "ada" not in kept
+    # What is left of the mapping is one, and reads the file again.
+    path.write_text(json.dumps({**ROW, "in": 5}) + "\n")
+    ingest(ledger, [str(path)], book=PriceBook())
+    with ledger.reading() as engine:
+        rows = engine.rows("SELECT input_tokens, user_id, team FROM calls ORDER BY 1")
+    assert rows == [(5, None, "search"), (1000, None, "search")]
+
+
+@pytest.mark.parametrize("asked", [("user",), ("tag:owner",)])
+def test_a_mapping_that_names_a_person_is_refused_where_names_are_to_be_pseudonyms(
+    tmp_path: Path, asked: tuple[str, ...]
+) -> None:
+    ledger = Ledger(tmp_path / "l.duckdb")
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps(ROW) + "\n")
+    given = Given(**by(tmp_path, NAMED), pseudonymize=asked)
+    with pytest.raises(LedgerError, match=f"gives every record the same {asked[0]}"):
+        ingest(ledger, [str(path)], book=PriceBook(), given=given)
 
 
 # --- what is wrong with a mapping -------------------------------------------------------------------------

@@ -8,7 +8,7 @@ the ledger's column. Names, paths and words get into SQL by :mod:`.quoting` alon
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -64,6 +64,31 @@ def read(path: Path) -> str:
 def zone_of(text: str) -> str:
     """The zone of times that name none; "" where the mapping does not say."""
     return Source.of(json.loads(text)["columns"]["ts"]).zone
+
+
+def constants_of(text: str) -> dict[str, str]:
+    """The labels and tags that a mapping gives to every record, by label or ``tag:NAME``."""
+    return {name: value for name, _, _, value in _constants(json.loads(text))}
+
+
+def without_constants(text: str, values: Collection[str]) -> str:
+    """A mapping that gives none of ``values`` to every record."""
+    said = json.loads(text)
+    for _, section, name, value in list(_constants(said)):
+        if value in values:
+            del said[section][name]
+    if said.get("tags") == {}:
+        del said["tags"]
+    return json.dumps(said, ensure_ascii=False, sort_keys=True)
+
+
+def _constants(said: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+    """Label or ``tag:NAME``, section of the file, key in it, and value."""
+    for section, mark in (("columns", ""), ("tags", "tag:")):
+        within = said.get(section)
+        for name, each in within.items() if isinstance(within, Mapping) else ():
+            if (mark or name in (*LABELS, "api_key")) and (value := Source.of(each).value):
+                yield f"{mark}{name}", section, name, value
 
 
 @lru_cache(maxsize=64)

@@ -105,7 +105,8 @@ def _sources(connection: DuckDBPyConnection, names: Collection[str]) -> int:
     for source_id, text in connection.execute("SELECT source_id, given FROM sources").fetchall():
         given = Given.from_json(text)
         tags = {each: value for each, value in given.tags.items() if value not in names}
-        left = replace(given, user="" if given.user in names else given.user, tags=tags)
+        left = given.without_constants(names)
+        left = replace(left, user="" if given.user in names else given.user, tags=tags)
         if left != given:
             connection.execute(
                 "UPDATE sources SET given = ? WHERE source_id = ?", [left.to_json(), source_id]

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from costctl.ingest.sources import Given
+from costctl.ledger.errors import LedgerError
 from costctl.ledger.key import KEY, fingerprint
 from costctl.records import BY_NAME, LABELS
 
@@ -39,12 +40,19 @@ def pseudonym(key: bytes, name: str) -> str:
 
 
 def of_flags(given: Given, key: bytes) -> Given:
-    """``given`` without the names that its own flags say."""
+    """``given`` without the names that its own flags say. Raises :class:`LedgerError` for a mapping that says
+    one itself: it is kept as it is."""
 
     def kept(name: str, value: str) -> str:
         named = name in given.pseudonymize or re.fullmatch(E_MAIL, value) is not None
         return pseudonym(key, value) if value and named else value
 
+    for name, value in given.constants.items():
+        if kept(name, value) != value:
+            raise LedgerError(
+                f"a mapping gives every record the same {name}, which is to be kept as a pseudonym only",
+                hint=f"take {name} out of the mapping, and give it as an option instead",
+            )
     return replace(
         given,
         team=kept("team", given.team),

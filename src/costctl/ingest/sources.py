@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -40,6 +40,23 @@ class Given:
     def to_json(self) -> str:
         """Only what was given, keys sorted: equal flags are equal texts."""
         return json.dumps({key: value for key, value in asdict(self).items() if value}, sort_keys=True)
+
+    @property
+    def constants(self) -> dict[str, str]:
+        """What its mapping gives to every record, by label or ``tag:NAME``: people may be named there."""
+        if not self.map:
+            return {}
+        from costctl.formats.mapping import constants_of
+
+        return constants_of(self.map)
+
+    def without_constants(self, names: Collection[str]) -> Given:
+        """The same with a mapping that gives none of ``names`` to every record."""
+        if not any(value in names for value in self.constants.values()):
+            return self
+        from costctl.formats.mapping import without_constants
+
+        return replace(self, map=without_constants(self.map, names))
 
     @classmethod
     def from_json(cls, text: str) -> Given:
