@@ -63,8 +63,8 @@ class Alert:
     end: int
     """Of its period, as last seen."""
     limit: int
-    """Where the threshold lay when last seen; ``amount`` is the budget's."""
-    amount: int
+    """Where the threshold lay when last seen; ``amount`` is the budget's, None where it had none."""
+    amount: int | None
     value: int
     """What was last seen of what the threshold looks at: the spend or its forecast."""
     spent: int
@@ -188,9 +188,9 @@ def _evaluate(alerts: dict[Key, Alert], look: Sequence[Spent], at: Circumstances
             continue
         group = _group(spent, firing, at)
         seen[group] = spent
-        if is_unknown(spent):
-            continue
         for fresh in _reached(spent, group, at):
+            if is_unknown(spent) and (fresh.key.basis == "forecast" or fresh.value < fresh.limit):
+                continue  # what is known is a lower bound: it can reach a limit, and cannot stay below one
             moved = _moved(alerts.get(fresh.key), fresh, spent, said.get(group), at)
             if moved is not None:
                 alerts[fresh.key] = moved
@@ -224,7 +224,7 @@ def _reached(spent: Spent, group: Group, at: Circumstances) -> Iterable[Alert]:
             start=int(spent.start.timestamp()),
             end=int(spent.end.timestamp()),
             limit=limit,
-            amount=limit if spent.limit_pico is None else spent.limit_pico,
+            amount=spent.limit_pico,
             value=value,
             spent=spent.spent_pico,
             fired_at=at.latest,

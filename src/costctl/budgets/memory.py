@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple, fields, replace
 
 from costctl.budgets.alerts import DAY, Alert, Key
@@ -24,7 +24,7 @@ PART = Part(
                 budget TEXT NOT NULL, scope TEXT NOT NULL, kind TEXT NOT NULL, period TEXT NOT NULL,
                 threshold TEXT NOT NULL, basis TEXT NOT NULL,
                 file TEXT NOT NULL, starts INTEGER NOT NULL, ends INTEGER NOT NULL,
-                limit_pico TEXT NOT NULL, amount_pico TEXT NOT NULL, value_pico TEXT NOT NULL,
+                limit_pico TEXT NOT NULL, amount_pico TEXT, value_pico TEXT NOT NULL,
                 spent_pico TEXT NOT NULL, fired_at INTEGER NOT NULL, fired_limit_pico TEXT NOT NULL,
                 state TEXT NOT NULL CHECK (state IN ('firing', 'resolved', 'closed')),
                 late INTEGER NOT NULL, owed TEXT, told TEXT, notified_at INTEGER,
@@ -80,11 +80,12 @@ _MARKS = ", ".join("?" * (len(Key._fields) + len(_FIELDS)))
 
 
 def meta(connection: sqlite3.Connection) -> dict[str, str]:
-    """What was remembered of the last evaluation: ``now``, ``ledger_id``, ``commit``."""
+    """What was remembered of evaluations: ``now``, ``ledger_id`` and ``commit`` of the last one, and for each
+    budgets.yaml, under its path, the time of the commit that it was last evaluated at."""
     return dict(connection.execute("SELECT key, value FROM alert_meta").fetchall())
 
 
-def remember(connection: sqlite3.Connection, **values: object) -> None:
+def remember(connection: sqlite3.Connection, values: Mapping[str, object]) -> None:
     """Change what :func:`meta` gives."""
     connection.executemany(
         "REPLACE INTO alert_meta VALUES (?, ?)", [(key, str(value)) for key, value in values.items()]
@@ -160,13 +161,17 @@ def _row(alert: Alert) -> tuple[object, ...]:
     values = (getattr(alert, name) for name in _FIELDS)
     return (
         *alert.key,
-        *(str(value) if name in _MONEY else value for name, value in zip(_FIELDS, values, strict=True)),
+        *(
+            str(value) if name in _MONEY and value is not None else value
+            for name, value in zip(_FIELDS, values, strict=True)
+        ),
     )
 
 
 def _alert(row: tuple[object, ...]) -> Alert:
     values = dict(zip(_FIELDS, row[len(Key._fields) :], strict=True))
     for name in _MONEY:
-        values[name] = int(str(values[name]))
+        if values[name] is not None:
+            values[name] = int(str(values[name]))
     values["late"] = bool(values["late"])
     return Alert(Key(*row[: len(Key._fields)]), **values)  # type: ignore[arg-type]

@@ -45,7 +45,7 @@ def record(
     it was put back, and is believed. ``is_current`` tells, once nobody else can record, whether the
     budgets.yaml is still the one that was read.
     """
-    file = str(budgets.path)
+    file = str(budgets.path.absolute())
     said: list[str] = []
     with state.transaction() as connection:
         meta = memory.meta(connection)
@@ -76,7 +76,8 @@ def record(
         step = alerts.step(memory.alerts(connection, since), look.spent, budgets.budgets, at)
         memory.keep(connection, step.alerts)
         messages = outbox.put(connection, step.told, file, latest)
-        memory.remember(connection, now=latest, ledger_id=look.ledger_id, commit=look.commit)
+        seen = {"now": latest, "ledger_id": look.ledger_id, "commit": look.commit}
+        memory.remember(connection, seen | ({file: look.as_of} if look.as_of else {}))
         memory.prune(connection, latest)
         phase("record")
     phase("recorded")
