@@ -265,6 +265,17 @@ def test_a_success_makes_all_that_waits_due(tmp_path: Path) -> None:
         assert state.rows("SELECT failures, next_at FROM channel") == [(0, 0)]
 
 
+def test_receivers_that_did_not_take_it_are_told_of_and_it_is_not_sent_again(tmp_path: Path) -> None:
+    partly = Sent(True, "SMTP 250, but 1 of the receivers refused with 550", incomplete=True)
+    world = World.make(tmp_path)
+    with world.open() as state:
+        world.record(state, Run(0, 100))
+        first = deliver(state, 0, answers(partly))
+        assert first.said == ["channel web: SMTP 250, but 1 of the receivers refused with 550"]
+        assert one(state, "status") == ("sent",)
+        assert deliver(state, 1, answers(partly)).sent == []
+
+
 def test_the_oldest_fails_first_and_ends_the_turn(tmp_path: Path) -> None:
     world = World.make(tmp_path)
     tried: list[str] = []

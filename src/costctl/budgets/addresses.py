@@ -36,3 +36,8 @@ def is_here(url: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def is_open(url: str) -> bool:
+    """Whether what is sent to ``url`` leaves this machine, and not encrypted."""
+    return urlsplit(url).scheme.lower() == "http" and not is_here(url)

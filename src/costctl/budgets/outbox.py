@@ -45,6 +45,8 @@ class Attempt(Protocol):
     def retry_after(self) -> float | None: ...
     @property
     def final(self) -> bool: ...
+    @property
+    def incomplete(self) -> bool: ...
 
 
 Send = Callable[[ChannelSettings, Message, float], Attempt]
@@ -148,6 +150,8 @@ def deliver(
             phase("sent")
             if ended is not None and ended.ok:
                 _mark_sent(state, claimed, now, delivery)
+                if ended.incomplete:
+                    delivery.said.append(f"channel {name}: {ended.status}")
             else:
                 delivery.failed += 1
                 _mark_failed(state, claimed, ended, error, channels[name], now, delivery)

@@ -115,7 +115,7 @@ def _delivered(settings: Settings, mail: EmailMessage, deadline: float) -> Sent:
         return Sent(True, "SMTP 250")
     # Those who took it must not get it again and again; that others did not is said.
     code = max(code for code, _ in refused.values())
-    return Sent(True, f"SMTP 250, but {len(refused)} of the receivers refused with {code}")
+    return Sent(True, f"SMTP 250, but {len(refused)} of the receivers refused with {code}", incomplete=True)
 
 
 def _encrypt(server: smtplib.SMTP, *, trusted: bool) -> None:
