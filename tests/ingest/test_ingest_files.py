@@ -125,7 +125,7 @@ def test_a_file_of_no_known_format_is_skipped_in_a_walk_and_fails_when_named(des
     walked = desk.ingest()
     assert (walked["rows_new"], walked["files_skipped"], walked.failed) == (1, 1, False)
     assert walked.told("skipped: ")[0].endswith(
-        "notes.txt: of no format that costctl knows; `costctl formats` lists them"
+        "notes.txt: of no format that costctl knows: `costctl ingest --explain` says what is near"
     )
     assert not desk.ingest("*.txt").failed
     desk.append("log.jsonl", text(call(id="a")))

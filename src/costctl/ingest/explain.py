@@ -95,7 +95,7 @@ class _Explanation:
         found = task.task_of(self.file, None, "new", left_out)
         if found is None:
             (_, why), *_ = left_out.failed + left_out.skipped
-            return self._report(None, why, _Seen())
+            return self._report(None, why.partition(": `costctl ingest --explain`")[0], _Seen())
         seen = self._seen(self._beginning(found))
         return self._report(found, self._why(found), seen)
 

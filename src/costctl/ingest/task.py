@@ -98,7 +98,7 @@ def _recognised(
         sampled = lines.sample_of_short_lines(path, packing)
         claim = recognise(sampled)
     if claim is None:
-        unknown = "of no format that costctl knows; `costctl formats` lists them"
+        unknown = "of no format that costctl knows: `costctl ingest --explain` says what is near"
         return refused(sampled) or unknown, sampled
     return claim[0], sampled
 
