@@ -181,7 +181,8 @@ def test_all_faults_of_a_file_are_reported_in_its_order(tmp_path: Path) -> None:
     assert str(caught.value) == f"{file}:1: format must be one of table, json, csv, md, not 'jsno'"
     assert [each.hint for each in caught.value.errors[:3]] == [
         "did you mean json?",
-        "known here: db, tz, format, prices, allocation, wait, quiet, sources",
+        "known here: db, tz, format, prices, budgets, allocation, currency, currency_file, wait, quiet, "
+        "sources",
         "did you mean team?",
     ]
 

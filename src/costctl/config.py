@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 FILE_NAME = "costctl.yaml"
 ALLOCATION_NAME = "allocation.yaml"
+BUDGETS_NAME = "budgets.yaml"
 CURRENCY_NAME = "currency.yaml"
 FORMATS = ("table", "json", "csv", "md")
 DEFAULT_WAIT = 30.0
@@ -64,6 +65,7 @@ class Settings(NamedTuple):
     format: str = "table"
     prices: Path | None = None
     allocation: Path | None = None
+    budgets: Path | None = None
     currency: str = "USD"
     """In which amounts are shown, an ISO 4217 code."""
     currency_file: Path | None = None
@@ -124,6 +126,7 @@ def load(
     format: str | None = None,
     prices: str | os.PathLike[str] | None = None,
     allocation: str | os.PathLike[str] | None = None,
+    budgets: str | os.PathLike[str] | None = None,
     currency: str | None = None,
     wait: float | str | None = None,
     quiet: bool | None = None,
@@ -157,6 +160,7 @@ def load(
         format=_format(format, variable("FORMAT"), said),
         prices=path("prices", prices),
         allocation=path("allocation", allocation) or _beside(base, ALLOCATION_NAME),
+        budgets=path("budgets", budgets) or _beside(base, BUDGETS_NAME),
         currency=_currency(currency, variable("CURRENCY"), said),
         currency_file=path("currency_file", None) or _beside(base, CURRENCY_NAME),
         wait=_wait(wait, variable("WAIT"), said),

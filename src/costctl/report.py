@@ -93,11 +93,13 @@ class Unpriced:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """How a table shows a column as a picture: ``bar`` of each row's share of the column's greatest value, or
-    ``spark``, one line of the column's values in row order. ``column`` names a column of the report."""
+    """How a table shows a column as a picture: ``bar`` of each row's share of ``full``, by default the
+    column's greatest value, or ``spark``, one line of the column's values in row order. ``column`` names a
+    column of the report."""
 
     form: Literal["bar", "spark"]
     column: str
+    full: int | Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

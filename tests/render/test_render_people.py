@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -135,6 +136,13 @@ def test_wide_columns_and_bars_only_where_there_is_room() -> None:
     assert "█" not in shown(samples.bill(), width=70)
     assert "█" in shown(samples.bill(), width=100)
     assert "mean" in shown(samples.bill(), width=140)
+
+
+def test_a_bar_may_be_of_a_whole_that_no_row_has() -> None:
+    columns = (Column("budget", "text"), Column("share", "percent"))
+    half = Report("x", "", columns, [("a", Decimal("0.5"))], charts=(Chart("bar", "share", Decimal(1)),))
+    assert shown(half, width=80).splitlines()[-1].split()[-1] == "██████"  # half of 12 cells
+    assert "█" * 12 in shown(replace(half, charts=(Chart("bar", "share"),)), width=80)
 
 
 def test_tokens_are_abbreviated_where_it_is_narrow() -> None:

@@ -169,3 +169,12 @@ Allocation = Annotated[
         rich_help_panel=LEDGER,
     ),
 ]
+Budgets = Annotated[
+    str | None,
+    typer.Option(
+        "--budgets",
+        metavar="FILE",
+        help="The budgets. Default: budgets.yaml beside costctl.yaml, or here. [COSTCTL_BUDGETS]",
+        rich_help_panel=LEDGER,
+    ),
+]

@@ -54,6 +54,7 @@ MONEY: Options = {"currency": options.Currency}
 """Of commands whose amounts may be shown in another currency."""
 PRICES: Options = {"prices": options.Prices}
 ALLOCATION: Options = {"allocation": options.Allocation}
+BUDGETS: Options = {"budgets": options.Budgets}
 
 
 class CommandError(Exception):
@@ -82,6 +83,7 @@ class Session:
             format=given.get("format"),
             prices=given.get("prices"),
             allocation=given.get("allocation"),
+            budgets=given.get("budgets"),
             currency=given.get("currency"),
             wait=given.get("wait"),
             quiet=given.get("quiet") or None,

@@ -122,8 +122,9 @@ def _bars(report: Report, place: Place) -> list[str]:
     if not place.bar:
         return []
     values = [_amount(row[place.index]) for row in report.rows]
+    chart = next(each for each in report.charts if (each.form, each.column) == ("bar", place.column.name))
     greatest = max((value for value in values if value is not None), default=0)
-    return [bar(value, greatest, place.bar) for value in values]
+    return [bar(value, greatest if chart.full is None else chart.full, place.bar) for value in values]
 
 
 def _sparklines(report: Report, width: int, color: bool) -> Iterator[str]:
