@@ -24,7 +24,7 @@ FILE_NAME = "budgets.yaml"
 
 Place = tuple[str | int, ...]
 
-_BOOKS = {"daily_budget": "day", "monthly_budget": "month"}
+_BOOKS = {"monthly_budget": "month", "daily_budget": "day"}
 """Other names of amounts."""
 
 _LETTERS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}

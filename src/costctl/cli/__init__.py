@@ -66,6 +66,12 @@ COMMANDS = (
         QUESTIONS,
         "Compare our costs with a provider's cost report or invoice export.",
     ),
+    Entry(
+        "budgets",
+        "costctl.cli.budgets",
+        QUESTIONS,
+        "Say what may be spent, see where it stands, and be told in time.",
+    ),
     Entry("sql", "costctl.cli.sql", QUESTIONS, "Ask the ledger in SQL, which cannot change it."),
     Entry(
         "prices",

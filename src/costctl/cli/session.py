@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -19,6 +19,7 @@ from costctl.cli.help import Command
 from costctl.terminal import closed_pipe_ends_quietly, say
 
 if TYPE_CHECKING:
+    from costctl.budgets import Budgets
     from costctl.currency import Rates
     from costctl.filters import Filter
     from costctl.ledger import Ledger
@@ -146,6 +147,23 @@ class Session:
                 "not_found",
             )
         return read(self.settings.currency_file)
+
+    def read_budgets(self, environment: Mapping[str, str] | None) -> Budgets:
+        """The budgets.yaml; ``environment`` fills what channels take from it, None leaves that as written.
+        Raises :class:`costctl.documents.DocumentError`, and CommandError where there is no such file."""
+        from costctl.budgets import load
+
+        if self.settings.budgets is None:
+            raise CommandError(
+                f"there are no budgets: no {config.BUDGETS_NAME} beside costctl.yaml, or here",
+                "name one with --budgets; its form is shown in budgets.example.yaml",
+                "not_found",
+            )
+        return load(self.settings.budgets, environment)
+
+    def rates_of(self, budgets: Budgets) -> Rates | None:
+        """The exchange rates, where a budget needs them."""
+        return None if all(each.currency == "USD" for each in budgets.budgets) else self.rates
 
     def _in_currency(self, report: Report) -> Report:
         """``report`` at the rate of its last day, or of today if that is earlier."""
