@@ -13,7 +13,7 @@ from costctl.ledger import Ledger
 
 LedgerOf = Callable[..., Ledger]
 
-REPORTS = {1: "claude-code", 2: "anthropic-usage", 3: "anthropic-console-tokens"}
+REPORTS = {1: "claude-code", 2: "anthropic-usage", 3: "anthropic-console-tokens", 4: "anthropic-usage"}
 """Formats of the files by their ids."""
 
 
@@ -119,3 +119,45 @@ def test_what_counts_as_buckets_is_said_with_the_answer(ledger_of: LedgerOf) -> 
 def test_an_unknown_grain_is_an_error(ledger_of: LedgerOf) -> None:
     with pytest.raises(QuestionError, match="'buckets'"):
         summary(ledger_of(), (), period=ALWAYS, grain="buckets")
+
+
+def test_a_day_that_two_files_group_in_two_ways_is_counted_once(ledger_of: LedgerOf) -> None:
+    # By model: 9. By model and workspace: 5 and 4, to the same sum of tokens.
+    ledger = told(
+        ledger_of(
+            bucket(7, 9, source_id=4),
+            bucket(7, 5, workspace="a"),
+            bucket(7, 4, workspace="b"),
+            # The next day is in one of them alone.
+            bucket(8, 2, source_id=4),
+        )
+    )
+    for grain in ("auto", "bucket"):
+        assert cost(ledger, grain) == 11
+        assert notes(ledger, grain)[0] == (
+            "1 bucket of anthropic (anthropic-usage, $9.00) on 1 day left out: another report tells of them"
+        )
+
+
+def test_two_groupings_of_other_sums_are_counted_and_doubted(ledger_of: LedgerOf) -> None:
+    # The default workspace has no name, so that its bucket is the one of all: the file that came later, by
+    # model, has taken its place. 9 are all of the day; the 5 of workspace a are among them.
+    ledger = told(ledger_of(bucket(7, 9, source_id=4), bucket(7, 5, workspace="a")))
+    assert cost(ledger) == 14
+    assert notes(ledger)[0] == (
+        "1 bucket of anthropic (anthropic-usage, $5.00) on 1 day may be told twice: another file groups them "
+        "in another way; `costctl forget` the file that should not count"
+    )
+
+
+def test_two_files_that_group_alike_tell_of_two_things(ledger_of: LedgerOf) -> None:
+    # Exports of one workspace each, and pages of which each has a part of the day.
+    ledger = told(
+        ledger_of(
+            bucket(7, 5, workspace="a"),
+            bucket(7, 4, source_id=4, workspace="b"),
+            bucket(7, 2, source_id=4, ts="2024-10-07 06:00:00"),
+        )
+    )
+    assert cost(ledger) == 11
+    assert [note for note in notes(ledger) if "twice" in note or "left out" in note] == []

@@ -24,7 +24,16 @@ GRAINS: tuple[Grain, ...] = get_args(Grain)
 
 _DAY_US = 86_400 * 1_000_000
 _TOKENS = " + ".join(f"coalesce(calls.{column}, 0)" for column in PRICED_TOKENS)
-_OF_SAME = "provider IS NOT DISTINCT FROM {0}.provider AND b.subscribed = {0}.subscribed AND b.day = {0}.day"
+_COUNTS = ", ".join(f"coalesce(calls.{column}, 0) AS {column}" for column in PRICED_TOKENS)
+_GROUPING = " || ".join(
+    f"CASE WHEN calls.{column} IS NULL THEN '-' ELSE '+' END"
+    for column in ("project", "workspace", "api_key")
+)
+_SUMS = ", ".join(f"sum({column}) AS {column}" for column in PRICED_TOKENS)
+_SAME_SUMS = " AND ".join(f"t.{column} = o.{column}" for column in PRICED_TOKENS)
+_OF_SAME = (
+    "{0}.provider IS NOT DISTINCT FROM {1}.provider AND {0}.subscribed = {1}.subscribed AND {0}.day = {1}.day"
+)
 
 # Days are told apart by where they begin. A call whose source names no provider is of the one whose price it
 # has. A report is known by the format of its file.
@@ -34,7 +43,8 @@ _RELATIONS = f"""
             coalesce(calls.provider, p.provider) AS provider,
             epoch_us(calls.ts) - epoch_us(calls.ts) % {_DAY_US} AS day,
             coalesce(calls.billing = 'subscription', FALSE) AS subscribed,
-            s.format AS report, {_TOKENS} AS tokens
+            s.format AS report, {_TOKENS} AS tokens, calls.source_id, epoch_us(calls.ts) AS began,
+            coalesce(p.model, calls.model) AS model, {_GROUPING} AS grouping, {_COUNTS}
         FROM calls
         LEFT JOIN prices AS p ON p.price_id = calls.price_id
         LEFT JOIN sources AS s ON s.source_id = calls.source_id
@@ -51,12 +61,28 @@ _RELATIONS = f"""
             ) AS rank
         FROM buckets GROUP BY provider, day, subscribed, report
     ),
+    told AS (
+        SELECT provider, day, subscribed, report, source_id, count(*) AS lines, min(model) AS first_model,
+            max(model) AS last_model, sum(tokens) AS tokens, {_SUMS}
+        FROM buckets GROUP BY provider, day, subscribed, report, source_id
+    ),
+    regrouped AS (
+        SELECT t.provider, t.day, t.subscribed, t.report, t.source_id
+        FROM told AS t JOIN told AS o ON o.report = t.report AND o.day = t.day AND o.source_id <> t.source_id
+        WHERE {_OF_SAME.format("t", "o")} AND t.tokens > 0
+            AND {_SAME_SUMS}
+            AND o.first_model = t.first_model AND o.last_model = t.last_model
+            AND (o.lines > t.lines OR (o.lines = t.lines AND o.source_id < t.source_id))
+    ),
     judged AS (
-        SELECT b.call_key, b.provider, b.day, b.cost_pico, b.report,
-            EXISTS (SELECT 1 FROM covered AS c WHERE b.{_OF_SAME.format("c")}) AS is_covered,
+        SELECT b.*,
+            EXISTS (SELECT 1 FROM covered AS c WHERE {_OF_SAME.format("b", "c")}) AS is_covered,
             EXISTS (
                 SELECT 1 FROM reports AS r
-                WHERE b.{_OF_SAME.format("r")} AND r.report = b.report AND r.rank > 1
+                WHERE {_OF_SAME.format("b", "r")} AND r.report = b.report AND r.rank > 1
+            ) OR EXISTS (
+                SELECT 1 FROM regrouped AS r
+                WHERE {_OF_SAME.format("b", "r")} AND r.report = b.report AND r.source_id = b.source_id
             ) AS is_repeated
         FROM buckets AS b
     )"""  # noqa: S608 (constants of this module)
@@ -123,12 +149,53 @@ def left_out(engine: Engine, grain: Grain, asked: str, parameters: list[str]) ->
     return [LeftOut(*row) for row in rows]
 
 
+def doubtful(engine: Engine, grain: Grain, asked: str, parameters: list[str]) -> list[LeftOut]:
+    """Of the buckets that count and pass ``asked``, those that may be told twice: another file of the same
+    report groups the same model at the same time in another way, and has more tokens."""
+    if grain == "call" or not has_buckets(engine):
+        return []
+    of_one = "PARTITION BY provider, subscribed, report, began, model"
+    rows = engine.rows(
+        f"""WITH {_RELATIONS},
+    counted AS (
+        SELECT provider, day, subscribed, report, began, model, source_id, count(*) AS lines,
+            sum(tokens) AS tokens, {engine.money_sum("cost_pico")} AS cost, max(grouping) AS grouping
+        FROM judged
+        WHERE NOT is_repeated AND tokens > 0 {"AND NOT is_covered" if grain == "auto" else ""}
+            AND call_key IN (SELECT call_key FROM calls WHERE grain = 'bucket' AND {asked})
+        GROUP BY provider, day, subscribed, report, began, model, source_id
+    ),
+    compared AS (
+        SELECT *, min(grouping) OVER ({of_one}) <> max(grouping) OVER ({of_one}) AS differ,
+            row_number() OVER ({of_one} ORDER BY tokens DESC, source_id) AS rank
+        FROM counted
+    )
+    SELECT provider, FALSE, report, CAST(sum(lines) AS BIGINT), CAST(count(DISTINCT day) AS BIGINT),
+        CAST(coalesce(sum(cost), 0) AS BIGINT)
+    FROM compared WHERE differ AND rank > 1
+    GROUP BY provider, report ORDER BY provider, report""",  # noqa: S608
+        parameters,
+    )
+    return [LeftOut(*row) for row in rows]
+
+
+def _said(buckets: LeftOut) -> str:
+    of = buckets.provider or "unknown providers"
+    lines = f"{buckets.buckets:,} bucket{'s' if buckets.buckets != 1 else ''} of {of}"
+    days = f"{buckets.days:,} day{'s' if buckets.days != 1 else ''}"
+    return f"{lines} ({buckets.report}, ${rounded(buckets.cost):,}) on {days}"
+
+
+def doubt(doubtful: LeftOut) -> str:
+    """A sentence on what may be told twice, and the way out."""
+    return (
+        f"{_said(doubtful)} may be told twice: another file groups them in another way; "
+        "`costctl forget` the file that should not count"
+    )
+
+
 def note(left_out: LeftOut) -> str:
     """A sentence on what was left out, and the way to see it."""
-    of = left_out.provider or "unknown providers"
-    buckets = f"{left_out.buckets:,} bucket{'s' if left_out.buckets != 1 else ''} of {of}"
-    days = f"{left_out.days:,} day{'s' if left_out.days != 1 else ''}"
-    cost = f"${rounded(left_out.cost):,}"
     if left_out.by_calls:
-        return f"{buckets} ({left_out.report}, {cost}) on {days} left out: calls tell of them; --grain bucket"
-    return f"{buckets} ({left_out.report}, {cost}) on {days} left out: another report tells of them"
+        return f"{_said(left_out)} left out: calls tell of them; --grain bucket"
+    return f"{_said(left_out)} left out: another report tells of them"

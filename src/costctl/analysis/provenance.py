@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 from costctl.analysis.calls import Calls, Sums
-from costctl.analysis.grain import left_out, note
+from costctl.analysis.grain import doubt, doubtful, left_out, note
 from costctl.ledger import Engine
 from costctl.periods import Period
 from costctl.report import Report, Span, Unpriced
@@ -14,7 +14,8 @@ from costctl.report import Report, Span, Unpriced
 
 def with_provenance(report: Report, calls: Calls, sums: Sums) -> Report:
     """``report``, an answer about ``calls`` whose sums are ``sums``, with what it stands on."""
-    notes = (*report.notes, *(note(each) for each in left_out(calls.engine, calls.grain, *calls.asked)))
+    of = (calls.engine, calls.grain, *calls.asked)
+    notes = (*report.notes, *map(note, left_out(*of)), *map(doubt, doubtful(*of)))
     if sums.buckets:
         are = "row is a bucket" if sums.buckets == 1 else "rows are buckets"
         notes = (

@@ -2,8 +2,10 @@
 
 Facts: files of the dashboard of October 2025 and September 2026 as public programs read them
 (completions_usage_*.csv, cost_*.csv). Columns are named as the Usage and Costs APIs name them, and mean the
-same. pandas wrote them: whole numbers may be "3.0", truths "True", and a bucket without usage is a row of its
-times alone, or a file that has no other columns. ISO times may have no zone: the seconds beside them count.
+same; but the buckets and charges of an export are its own, not those of a page: it may be of fewer kinds, and
+of two reports of a day one counts as a whole. pandas wrote them: whole numbers may be "3.0", truths "True",
+and a bucket without usage is a row of its times alone, or a file that has no other columns. ISO times may
+have no zone: the seconds beside them count.
 """
 
 from __future__ import annotations
@@ -77,7 +79,7 @@ USAGE = Format(
     columns=USAGE_COLUMNS,
     faults=USAGE_FAULTS,
     id="CAST(NULL AS VARCHAR)",
-    content=USAGE_CONTENT,
+    content=("'dashboard'", *USAGE_CONTENT),
     lines_stand_alone=False,
 )
 
@@ -95,7 +97,7 @@ COSTS = Format(
     columns=COST_COLUMNS,
     faults=(("f_amount IS NULL", "amount_value: missing"),),
     id="CAST(NULL AS VARCHAR)",
-    content=COST_CONTENT,
+    content=("'dashboard'", *COST_CONTENT),
     lines_stand_alone=False,
 )
 
