@@ -30,7 +30,7 @@ PATIENCE_S = 30.0
 class Received:
     path: str
     headers: dict[str, str]
-    """By name in lower case."""
+    """By name in lower case; equal ones together."""
     body: bytes
 
 
@@ -62,7 +62,7 @@ class WebReceiver:
 
     def respond(self, web: BaseHTTPRequestHandler) -> None:
         body = web.rfile.read(int(web.headers.get("content-length", 0)))
-        headers = {name.lower(): value for name, value in web.headers.items()}
+        headers = {name.lower(): ", ".join(web.headers.get_all(name, [])) for name in web.headers}
         with self.lock:
             self.received.append(Received(web.path, headers, body))
             answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
