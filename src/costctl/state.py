@@ -58,6 +58,12 @@ def beside(ledger: str | os.PathLike[str]) -> Path:
     return path.with_name(NAME if path.name == LEDGER_NAME else f"{path.name}.{NAME}")
 
 
+def files(ledger: str | os.PathLike[str]) -> tuple[Path, ...]:
+    """Every file of the state of a ledger."""
+    path = beside(ledger)
+    return tuple(path.with_name(path.name + ending) for ending in ("", "-wal", "-shm", "-journal"))
+
+
 def _quiet(_: str) -> None:
     """Say nothing."""
 

@@ -104,17 +104,23 @@ def check(
     unless given. Raises :class:`costctl.ledger.LedgerError`, :class:`costctl.state.StateError`,
     :class:`costctl.currency.CurrencyError`.
     """
+    moment, file = int(now.timestamp()), str(budgets.path.absolute())
+
+    def deliver() -> outbox.Delivery:
+        if dry_run:
+            return outbox.Delivery()
+        return outbox.deliver(state, budgets.channels, send or _send, file=file, now=moment)
+
     phase("look")
-    run = _recorded(ledger, state, budgets, now, zone, max_age, rates)
-    said = list(run.recorded.said)
-    delivery = outbox.Delivery()
-    file = str(budgets.path.absolute())
-    moment = int(now.timestamp())
+    try:
+        run = _recorded(ledger, state, budgets, now, zone, max_age, rates)
+    except Exception:
+        deliver()  # a ledger that cannot be read holds back nothing that waits
+        raise
+    delivery = deliver()
+    said = [*run.recorded.said, *delivery.said]
     if dry_run:
         said += _would_be_sent(state, run.recorded.messages)
-    else:
-        delivery = outbox.deliver(state, budgets.channels, send or _send, file=file, now=moment)
-        said += delivery.said
     lost = outbox.given_up(state)
     with state.transaction() as connection:
         silences = tuple(each for each in memory.silences(connection) if each.holds(moment))
@@ -122,7 +128,8 @@ def check(
     code = UNKNOWN if run.unknown else max((each.level for each in rows), key=_BY_WEIGHT.index, default=OK)
     age = _age_s(run.look, now)
     undelivered = outbox.undelivered(state)
-    line = f"COSTCTL {WORDS[code]}: {run.unknown or _summary(rows)} | {_measures(rows, age, undelivered)}"
+    measures = _measures([] if age is None else rows, age, undelivered)
+    line = f"COSTCTL {WORDS[code]}: {run.unknown or _summary(rows)} | {measures}"
     report = Report(
         command="budgets check",
         title="Budgets",
@@ -269,7 +276,8 @@ class _Row:
                 f"{self.share * 100:.1f} % ({rounded(spent.spent_pico)} of {rounded(spent.limit_pico)} USD)"
             )
         if spent.unpriced_calls:
-            text += f", {spent.unpriced_calls} calls without a price"
+            calls = "1 call" if spent.unpriced_calls == 1 else f"{spent.unpriced_calls} calls"
+            text += f", {calls} without a price"
         if self.silenced_until:
             text += f", silenced until {self.silenced_until:%Y-%m-%d %H:%M %Z}"
         return text
@@ -295,7 +303,8 @@ def _summary(rows: Sequence[_Row]) -> str:
     bad.sort(key=lambda each: (_BY_WEIGHT.index(each.level), each.share or 0), reverse=True)
     counts = [(sum(each.level == level for each in rows), WORDS[level].lower()) for level in _BY_WEIGHT[::-1]]
     parts = [", ".join(f"{count} {word}" for count, word in counts if count and word != "ok") or "all below"]
-    parts[0] += f" of {len(rows)} budgets" if bad else f" their thresholds, {len(rows)} budgets"
+    many = "1 budget" if len(rows) == 1 else f"{len(rows)} budgets"
+    parts[0] += f" of {many}" if bad else f" their thresholds, {many}"
     parts += [each.words for each in bad[:MOST_NAMED]]
     if len(bad) > MOST_NAMED:
         parts.append(f"and {len(bad) - MOST_NAMED} more")

@@ -1,14 +1,17 @@
-"""``costctl budgets``: the file, and where each budget stands."""
+"""``costctl budgets``: the file, and where each budget stands. Who is told stands in :mod:`.alerts`."""
 
 from __future__ import annotations
 
+import difflib
+import os
 import sys
 from typing import Annotated
 
 import typer
 
+from costctl.cli import alerts
 from costctl.cli.help import Group
-from costctl.cli.session import BUDGETS, LEDGER, MONEY, NOW, OUTPUT, ZONE, Session, command
+from costctl.cli.session import BUDGETS, LEDGER, MONEY, NOW, OUTPUT, ZONE, CommandError, Session, command
 
 app = typer.Typer()
 
@@ -20,11 +23,14 @@ app.add_typer(
     epilog="""
 costctl budgets validate
 costctl budgets status
+costctl budgets check --max-age 26h
 costctl budgets schema > budgets.schema.json
 """,
 )
+budgets.registered_commands += alerts.app.registered_commands
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Only these budgets.")]
+Channel = Annotated[str, typer.Argument(metavar="NAME", help="A channel of budgets.yaml.")]
 WithoutSecrets = Annotated[
     bool,
     typer.Option("--without-secrets", help="Do not look up what ${NAME} and ${file:PATH} stand for."),
@@ -83,8 +89,6 @@ def validate(session: Session, without_secrets: WithoutSecrets = False) -> None:
     What channels take from the environment and from files of their own is looked up too, unless
     --without-secrets is given, and never shown.
     """
-    import os
-
     from costctl.report import Column, Outcome
 
     said = session.read_budgets(None if without_secrets else os.environ)
@@ -115,3 +119,30 @@ def schema(session: Session) -> None:  # noqa: ARG001
 
     with closed_pipe_ends_quietly(sys.stdout):
         sys.stdout.write((SCHEMAS / "budgets.json").read_text(encoding="utf-8"))
+
+
+@command(
+    budgets,
+    "test-channel",
+    BUDGETS,
+    OUTPUT,
+    examples="""
+costctl budgets test-channel ops-slack
+""",
+)
+def test_channel(session: Session, name: Channel) -> None:
+    """Send a message to a channel that says it is a test. Exits with 1 if it did not arrive."""
+    from costctl.budgets.channels.trial import trial
+
+    channels = session.read_budgets(os.environ).channels
+    if name not in channels:
+        near = difflib.get_close_matches(name, channels, n=1)
+        known = f"known are {', '.join(channels)}" if channels else "the file has no channels:"
+        hint = f"did you mean {near[0]}?" if near else known
+        raise CommandError(f"there is no channel {name!r}", hint, "not_found")
+    sent, outcome = trial(channels[name])
+    if not sent.ok:
+        later = "try again later: this may pass"
+        hint = "see to its settings in budgets.yaml" if sent.final else later
+        raise CommandError(f"channel {name}: {sent.status}", hint, "not_sent")
+    session.show(outcome)

@@ -32,9 +32,13 @@ class Failure:
 def tell(error: BaseException, arguments: Sequence[str]) -> int:
     """Say on standard error what went wrong, as JSON where that is the output's format, and return the exit
     code. An error that no command should meet is raised again, for its traceback."""
-    from costctl.render import error_document, printable
+    from costctl.render import printable
     from costctl.terminal import closed_pipe_ends_quietly, discard, has_color, say
 
+    if tuple(arguments[:2]) == ("budgets", "check") and not isinstance(error, KeyboardInterrupt):
+        from costctl.cli import alerts
+
+        return alerts.tell(error, arguments)
     if isinstance(error, BrokenPipeError):
         with closed_pipe_ends_quietly(sys.stdout):
             raise error
@@ -44,15 +48,7 @@ def tell(error: BaseException, arguments: Sequence[str]) -> int:
         raise error
     for failure in failures:
         if format_of(arguments) == "json":
-            say(
-                error_document(
-                    failure.code,
-                    failure.message,
-                    file=failure.file,
-                    line=failure.line or None,
-                    hint=failure.hint or None,
-                )
-            )
+            say_json(failure)
             break  # one document; the first fault is the file's first
         bold, plain = ("\x1b[1;31m", "\x1b[0m") if has_color(sys.stderr) else ("", "")
         say(f"{bold}error:{plain} {printable(failure.message)}")
@@ -66,6 +62,22 @@ def tell(error: BaseException, arguments: Sequence[str]) -> int:
     return failures[0].exit
 
 
+def say_json(failure: Failure) -> None:
+    """Say ``failure`` on standard error as JSON."""
+    from costctl.render import error_document
+    from costctl.terminal import say
+
+    say(
+        error_document(
+            failure.code,
+            failure.message,
+            file=failure.file,
+            line=failure.line or None,
+            hint=failure.hint or None,
+        )
+    )
+
+
 def explain(error: BaseException) -> list[Failure] | None:
     """``error`` in words, one :class:`Failure` a fault; None for an error that is a fault of the program."""
     from costctl.analysis.questions import QuestionError
@@ -76,6 +88,7 @@ def explain(error: BaseException) -> list[Failure] | None:
     from costctl.ledger import LedgerError
     from costctl.periods import PeriodError
     from costctl.render import OutputError
+    from costctl.state import StateError
 
     match error:
         case KeyboardInterrupt() | typer.Abort():
@@ -111,6 +124,9 @@ def explain(error: BaseException) -> list[Failure] | None:
                     str(error.file) if error.file else None,
                 )
             ]
+        case StateError():
+            file = str(error.file) if error.file else None
+            return [Failure("state", error.message, FAILED, error.hint, file)]
         case OutputError():
             exit = WRONG_USAGE if error.is_usage else FAILED
             return [Failure("output", str(error), exit, error.hint, str(error.path))]

@@ -55,7 +55,9 @@ class Ledger:
     @property
     def own_files(self) -> tuple[Path, ...]:
         """Every file that belongs to the ledger; none is ever read as input or overwritten by output."""
-        return self.files.all
+        from costctl.state import files
+
+        return (*self.files.all, *files(self.path))
 
     @property
     def spill_directory(self) -> Path:
