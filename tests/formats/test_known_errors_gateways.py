@@ -160,6 +160,25 @@ def test_a_call_in_litellm_and_in_the_programs_own_log_is_one(tmp_path: Path, he
     assert len(held(one, written(tmp_path / "b.jsonl", answer)).calls) == 1
 
 
+@pytest.mark.parametrize("gateway_is_first", [True, False])
+def test_a_gateway_that_knows_no_lifetime_gives_way_to_a_log_that_does(
+    tmp_path: Path, held: Ingest, gateway_is_first: bool
+) -> None:
+    # The gateway says 2,000 written, the answer says for an hour. Opus 4.5, in millionths of a dollar:
+    # 10 x 5 + 30,000 x 0.50 + 2,000 x 10 + 500 x 25 = 47,550; at the gateway's word, 40,050.
+    counts = {"cache_read_input_tokens": 30_000, "cache_creation_input_tokens": 2_000}
+    row = spend_log("claude-opus-4-5", 10, 500, request_id="msg_1", **counts)
+    usage = {"input_tokens": 10, "output_tokens": 500, **counts}
+    hour = {"cache_creation": {"ephemeral_1h_input_tokens": 2_000, "ephemeral_5m_input_tokens": 0}}
+    answer = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-opus-4-5",
+              "timestamp": "2026-07-01T10:00:02Z", "usage": {**usage, **hour}}  # fmt: skip
+    paths = [written(tmp_path / "gateway.jsonl", row), written(tmp_path / "answers.jsonl", answer)]
+    if not gateway_is_first:
+        paths.reverse()
+    held(paths[0])
+    assert held(paths[1]).costs == [47_550_000_000]
+
+
 def test_langfuse_10592_the_input_holds_what_was_cached(tmp_path: Path, held: Ingest) -> None:
     # 17,903 in, 17,817 of them cached: Langfuse shows 35,720, and there were 17,903.
     usage = {"input": 17_903, "input_cached_tokens": 17_817, "output": 100, "total": 18_003}

@@ -137,13 +137,15 @@ def _stage(connection: DuckDBPyConnection, format: Format, relation: Relation) -
 
 def rank(row: str) -> str:
     """ORDER BY terms that put the version of a call that stays first, if :func:`tie` follows them. Only
-    content counts, never arrival."""
+    content counts, never arrival. Of equal counts those are more complete that tell which of what was written
+    to the cache lasts an hour: a gateway may not know."""
     total = " + ".join(
         f"coalesce({row}.{column}, 0)"
         for column in ("input_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens")
     )
     return f"""coalesce({row}.replay, FALSE), {row}.output_tokens DESC NULLS LAST,
-        {total} + coalesce({row}.output_tokens, 0) DESC, {row}.ts, {row}.session NULLS FIRST"""
+        {total} + coalesce({row}.output_tokens, 0) DESC, coalesce({row}.cache_write_1h_tokens, 0) DESC,
+        {row}.ts, {row}.session NULLS FIRST"""
 
 
 def tie(row: str) -> str:
