@@ -127,3 +127,23 @@ def test_two_inputs_with_flags_of_their_own(desk: Desk) -> None:
     assert desk.ingest(*inputs, book=BOOK)["rows_new"] == 2
     assert desk.calls("team") == ["a", "b"]
     assert desk.ingest(*inputs)["files_unchanged"] == 2
+
+
+def test_another_format_for_the_same_file_takes_back_what_the_first_one_read(desk: Desk) -> None:
+    # A line that two formats can read: the user named the wrong one first.
+    answer = {
+        "id": "gen-1",
+        "object": "chat.completion",
+        "created": 1772359200,
+        "usage": {"prompt_tokens": 7},
+    }
+    line = call(**answer, model="gpt-4o")
+    desk.write("log.jsonl", line)
+    desk.ingest(given=Given(format="costctl"))
+    assert desk.calls("input_tokens") == [100]
+    desk.ingest(given=Given(format="openai"))
+    assert desk.calls("input_tokens") == [7]
+    # What the file said before it was another one is not taken back.
+    desk.write("log.jsonl", call(**{**answer, "id": "gen-2"}, model="gpt-4o"))
+    desk.ingest(given=Given(format="costctl"))
+    assert sorted(desk.calls("input_tokens")) == [7, 100]

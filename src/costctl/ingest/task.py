@@ -36,8 +36,18 @@ class Task:
 
     @property
     def is_remapped(self) -> bool:
-        """Whether the file was read before by another mapping, or by none."""
-        return self.known is not None and Given.from_json(self.known.given).map != self.file.given.map
+        """Whether the file was read before by another mapping, or by none; or, the same as it is now, in
+        another format than its user now names."""
+        if self.known is None:
+            return False
+        before, now = Given.from_json(self.known.given), self.file.given
+        is_same = (self.file.status.st_size, self.file.status.st_mtime_ns) == (
+            self.known.size,
+            self.known.mtime_ns,
+        )
+        return before.map != now.map or (
+            before.format != now.format and self.known.format != self.format.name and is_same
+        )
 
     @property
     def is_retimed(self) -> bool:
