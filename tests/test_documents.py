@@ -423,7 +423,7 @@ def test_a_schema_that_would_not_be_checked_is_refused(schema: dict[str, Any]) -
         understand(schema)
 
 
-WORDS = st.sampled_from(["a", "b", "path", "team", "tags"])
+WORDS = st.sampled_from(["a", "b", "path", "team", "tags", "30d"])
 SCALARS = st.one_of(st.none(), st.booleans(), st.integers(-3, 3), st.sampled_from(["", "a", "B", "xyz"]))
 VALUES = st.recursive(
     SCALARS,
@@ -441,6 +441,7 @@ RULES = {
         "tags": {"type": "object", "minProperties": 1, "additionalProperties": {"$ref": "#/$defs/leaf"}},
         "team": {"oneOf": [{"type": TEXTUAL, "minLength": 1}, {"type": ["string"], "maxLength": 0}]},
     },
+    "patternProperties": {"^[0-9]+d$": {"$ref": "#/$defs/leaf"}},
     "additionalProperties": False,
     "anyOf": [{"required": ["a"]}, {"required": ["tags"]}, {"required": ["b", "path"]}],
     "$defs": {"leaf": {"type": [*TEXTUAL, "null"], "maxLength": 1}},
