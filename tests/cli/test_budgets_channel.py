@@ -16,7 +16,7 @@ channels:
   ops: {type: slack, url: "${SLACK_URL}"}
   hook: {type: webhook, url: "${HOOK_URL}", secret: "${SECRET}"}
   mail:
-    {type: email, url: "${MAIL_URL}", username: costs, password: "${SECRET}", from: a@b.example, to: c@d.example}
+    {type: email, url: "${MAIL_URL}", username: costs, password: "${SECRET}", from: a@b.example, to: c@d.test}
   page: {type: command, command: [sh, -c, "exit 3"]}
   out: {type: stdout}
 """
