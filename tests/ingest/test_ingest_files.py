@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -117,6 +119,34 @@ def test_an_empty_file_is_passed_over(desk: Desk) -> None:
     assert (done["rows_new"], done["files_skipped"], done.failed, done.attention) == (1, 3, False, False)
     assert len(done.told("empty")) >= 3
     assert not desk.ingest("empty.jsonl").failed
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        {"data": [], "has_more": False, "next_page": None},
+        {
+            "data": [
+                {"starting_at": "2026-03-01T00:00:00Z", "ending_at": "2026-03-02T00:00:00Z", "results": []}
+            ]
+        },
+        {"object": "page", "data": [], "has_more": False, "next_page": None},
+        {"data": [], "meta": {"page": 1, "totalItems": 0}},
+        [],
+    ],
+)
+def test_a_page_of_a_day_without_usage_is_empty_and_no_error(desk: Desk, page: Any) -> None:
+    # A timer that fetches a day's page and names it is not to fail on a quiet day.
+    desk.write("page.json", json.dumps(page, indent=2))
+    desk.write("pages.jsonl", json.dumps(page), json.dumps(page))
+    done = desk.ingest("page.json", *(["pages.jsonl"] if page else []))
+    assert not done.failed
+    assert len(done.told("empty")) == (2 if page else 1)
+
+
+def test_a_page_that_is_not_empty_is_not_taken_for_one(desk: Desk) -> None:
+    desk.write("page.json", json.dumps({"data": [{"results": [{"id": 1}]}]}))
+    assert desk.ingest("page.json").failed
 
 
 def test_a_file_of_no_known_format_is_skipped_in_a_walk_and_fails_when_named(desk: Desk) -> None:

@@ -36,6 +36,11 @@ class Sample:
     objects: tuple[Mapping[str, Any], ...] = ()
     names: tuple[str, ...] = ()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether these are pages of an API without anything on them, or with buckets without results."""
+        return bool(self.objects) and all(_is_empty_page(each) for each in self.objects)
+
 
 def of_text(head: bytes) -> Sample:
     """The sample of a file that begins with ``head`` (decompressed, at most :data:`SAMPLE_BYTES`)."""
@@ -56,6 +61,13 @@ def of_text(head: bytes) -> Sample:
     if len(names) > 1 and not first.lstrip().startswith(("{", "[")):
         return Sample("csv", names=names)
     return Sample("unknown")
+
+
+def _is_empty_page(value: Mapping[str, Any]) -> bool:
+    data = value.get("data")
+    return isinstance(data, list) and all(
+        isinstance(each, dict) and each.get("results") == [] for each in data
+    )
 
 
 def header(line: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from costctl.formats import FORMATS, SAMPLE_BYTES, AmbiguousFile, Format, Sample, recognise, refused
 from costctl.formats.mapping import format_of
-from costctl.formats.sample import Shape
+from costctl.formats.sample import SAMPLE_LINES, Shape
 from costctl.ingest import lines
 from costctl.ingest.csv_lines import from_csv
 from costctl.ingest.lines import Reading
@@ -84,9 +84,18 @@ def task_of(file: File, known: Source | None, state: Change, out: Skipped) -> Ta
             out.note(file, f"two formats claim it: {error}; choose one with --as NAME", failed=True)
             return None
     if isinstance(found, str):
-        out.note(file, found)
+        if _holds_nothing(sampled, head):
+            out.skipped.append((file.name, "empty"))
+        else:
+            out.note(file, found)
         return None
     return Task(file, known, state, found, sampled.shape, packing, head)
+
+
+def _holds_nothing(sampled: Sample, head: bytes) -> bool:
+    """Whether a file, seen whole, is an empty list or empty pages: of which vendor does not matter."""
+    is_whole = len(head) < SAMPLE_BYTES and len(sampled.objects) < SAMPLE_LINES
+    return is_whole and (sampled.is_empty or head.split() in ([b"[]"], [b"[", b"]"]))
 
 
 def _as_told(format: Format, sampled: Sample) -> tuple[Format | str, Sample]:
