@@ -108,8 +108,8 @@ def test_a_large_message_to_a_command_that_does_not_read() -> None:
 def test_standard_output_gets_the_words(capsys: pytest.CaptureFixture[str]) -> None:
     assert send_to("stdout", {}, message(alert(budget="a\x1b[2J"))) == Sent(True, "written")
     out, err = capsys.readouterr()
-    assert out.splitlines()[0] == "costctl"
-    assert r"budget a\x1b[2J (team=search)" in out.splitlines()[1]
+    assert out.startswith(r"costctl: critical: budget a\x1b[2J (team=search), 2026-11-01 to")
+    assert out.count("\n") == 1
     assert "\x1b" not in out
     assert err == ""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from tests.budgets.channels.messages import CRITICAL, alert, message
+from tests.budgets.channels.messages import CRITICAL, DOLLAR, alert, message
 
 from costctl.budgets.channels.slack import escape
 from costctl.budgets.channels.words import line, subject, text
@@ -30,6 +30,11 @@ def test_an_alert_says_who_when_and_how_much_of_how_much() -> None:
             {"basis": "forecast"},
             "critical by forecast: budget search (team=search), 2026-11-01 to 2026-11-30: "
             "$128.00 expected of $100.00 (128.0%), $96.20 spent so far",
+        ),
+        # 12,345 of 10 is 123,450 %
+        (
+            {"spent_pico": 12_345 * DOLLAR, "limit_pico": 10 * DOLLAR},
+            "$12,345.00 spent of $10.00 (123,450.0%)",
         ),
         ({"unpriced": 1}, "; a lower bound: 1 call has no price"),
         ({"unpriced": 1200}, "; a lower bound: 1,200 calls have no price"),
@@ -64,6 +69,7 @@ def test_one_alert_is_the_subject_several_are_counted() -> None:
     ],
 )
 def test_a_late_delivery_says_so_first(delayed_s: int, begins: str) -> None:
+    assert text(message(), 4000) == f"costctl: {line(CRITICAL)}"
     for items in ((CRITICAL,), (CRITICAL, CRITICAL)):
         assert text(message(*items, delayed_s=delayed_s), 4000).startswith(begins)
         assert subject(message(*items, delayed_s=delayed_s)).startswith(begins)
@@ -76,7 +82,7 @@ def test_names_are_printable_and_short() -> None:
     assert r"\x9bt: budget" in said
     assert said.endswith(r"; r\r\n")
     assert "team=" + "x" * 114 + "…)" in said  # 120 characters
-    assert len(said.splitlines()) == 2
+    assert len(said.splitlines()) == 1
 
 
 def test_no_more_than_fifty_are_written_out() -> None:

@@ -40,7 +40,7 @@ def line(item: Item) -> str:
     reached, of = _reached(item), ""
     if item.limit_pico is not None:
         part = share(reached, item.limit_pico)
-        of = f" of {money(item.limit_pico)}" + (f" ({part:.1%})" if part is not None else "")
+        of = f" of {money(item.limit_pico)}" + (f" ({part:,.1%})" if part is not None else "")
     elif item.threshold_pico:
         of = f", which is {money(item.threshold_pico)} or more" if item.event != "resolve" else ""
     sentences = [f"{_state(item)}: {_whose(item)}, {_period(item)}: "]
@@ -64,7 +64,9 @@ def text(message: Message, most_bytes: int, escape: Callable[[str], str] = str) 
     """The whole message, escaped, in at most ``most_bytes`` of UTF-8: what has no room is counted."""
     if message.test:
         return escape(f"{subject(message)}\nThis is a test. No budget is concerned.")
-    heading = escape(subject(message) if len(message.items) != 1 else _delay(message) + "costctl")
+    if len(message.items) == 1:
+        return escape(f"{_delay(message)}costctl: {line(message.items[0])}")
+    heading = escape(subject(message))
     lines = [heading]
     room = most_bytes - len(heading.encode()) - len("\nand 1,000,000 more")
     for number, item in enumerate(message.items):
