@@ -312,9 +312,10 @@ def test_late_calls_of_a_period_that_ended_weeks_ago(desk: Desk) -> None:
     desk.spend(*old, call("2024-09-21 12:00:00", 30))
     assert desk.told("2024-10-25 14:00:00") == []
     with desk.ledger.writing() as connection:
+        # As ingest notes a commit with late calls: when it was, and from when on they are.
         connection.execute(
-            """INSERT INTO sources (source_id, path, first_ts, last_ts, ingested_at)
-            VALUES (2, 'late.jsonl', '2024-09-21 12:00:00', '2024-09-21 12:00:00', '2024-10-25 15:00:00')"""
+            """INSERT INTO meta VALUES ('late', '[[' || epoch_us(TIMESTAMP '2024-10-25 15:00:00') || ', '
+            || epoch_us(TIMESTAMP '2024-09-21 12:00:00') || ']]')"""
         )
     assert desk.told("2024-10-25 15:30:00") == ["fire exceeded team=search month late"]
     assert desk.told("2024-10-25 16:00:00") == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from calendar import monthrange
 from collections.abc import Callable, Sequence
@@ -57,6 +58,10 @@ def _look(
     fill(ledger, calls)
     moment = datetime.fromisoformat(now).replace(tzinfo=UTC)
     return look(ledger, Budgets(Path("budgets.yaml"), tuple(budgets)), moment, zone(tz), **more)
+
+
+def _us(time: str) -> int:
+    return int(datetime.fromisoformat(time).replace(tzinfo=UTC).timestamp()) * 10**6
 
 
 def current(found: Sequence[Spent]) -> list[tuple[str, Fraction]]:
@@ -126,10 +131,8 @@ def test_earlier_periods_are_looked_at_where_calls_came_in_late(tmp_path: Path) 
     path = tmp_path / "l.duckdb"
     fill(Ledger(path), calls)
     with Ledger(path).writing() as connection:
-        connection.execute(
-            "INSERT INTO sources (source_id, first_ts, ingested_at) VALUES "
-            "(1, '2024-10-20 12:00:00', '2024-11-30 13:00:00')"
-        )
+        commits = [[_us("2024-11-30 13:00:00"), _us("2024-10-20 12:00:00")]]
+        connection.execute("INSERT INTO meta VALUES ('late', ?)", [json.dumps(commits)])
     known = datetime(2024, 11, 30, 12, 59, tzinfo=UTC)
     days = [budget("week"), budget("month", name="m")]
     found = _look(path, calls, days, "2024-11-30 14:00:00", "UTC", known=known).spent

@@ -14,6 +14,7 @@ from costctl.budgets.model import Budget, Budgets, Threshold, is_rolling
 from costctl.budgets.sums import Sum, sums
 from costctl.budgets.windows import DAY, Plan, Window
 from costctl.currency import USD, CurrencyError, Rates
+from costctl.ledger import late
 from costctl.periods import zone as zone_of
 from costctl.periods.zones import instant_at, microseconds
 from costctl.series import Forecast, forecast
@@ -104,7 +105,7 @@ def look(
 
     Of each kind of period the current one, and the one before it for three days after its end; with
     ``known``, the time of the commit that an earlier look saw (its ``as_of``), also those of the last 35
-    days into which new calls have come since. Calls and buckets count as in every report
+    days into which late calls may have come since. Calls and buckets count as in every report
     (:mod:`costctl.analysis.grain`). ``zone`` is that of budgets that name none, by default the machine's;
     ``rates`` are needed for budgets in another currency than USD. Raises
     :class:`costctl.ledger.LedgerError`, :class:`costctl.currency.CurrencyError`,
@@ -114,13 +115,15 @@ def look(
     with ledger.reading() as engine:
         meta: dict[str, str] = dict(engine.rows("SELECT key, value FROM meta"))
         newest = _newest(engine, now)
+        first = None if known is None else late.since(engine, known)
+        changed = None if first is None else instant_at(first)
         plans = [
             Plan(
                 budget,
                 zone_of(budget.zone) if budget.zone else zone,
                 now,
                 None if newest is None else instant_at(newest),
-                _changed(engine, known) if known else None,
+                changed,
                 forecasts,
             )
             for budget in budgets.budgets
@@ -141,14 +144,6 @@ def _newest(engine: Engine, now: datetime) -> int | None:
         "SELECT epoch_us(max(ts)) FROM calls WHERE epoch_us(ts) <= ?", [microseconds(now)]
     )
     return None if newest is None else int(newest)
-
-
-def _changed(engine: Engine, known: datetime) -> datetime | None:
-    """When the first call of the files began that were read after ``known``."""
-    ((first,),) = engine.rows(
-        "SELECT epoch_us(min(first_ts)) FROM sources WHERE epoch_us(ingested_at) > ?", [microseconds(known)]
-    )
-    return None if first is None else instant_at(int(first))
 
 
 def _spent(plan: Plan, of_values: Mapping[str, Mapping[date, Sum]], rates: Rates | None) -> Iterator[Spent]:

@@ -42,7 +42,7 @@ class Plan:
     """What is asked about a ``budget`` at ``now`` (aware).
 
     ``newest`` is the time of the ledger's newest call: days after it are not known, rather than empty.
-    ``changed`` is the time of the first call that has come in since an earlier look, None without one.
+    ``changed`` is the time of the first call that has come in late since an earlier look, None without one.
     """
 
     budget: Budget

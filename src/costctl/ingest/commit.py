@@ -5,18 +5,25 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from costctl.ledger import late
+
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from costctl.pricing.book import PriceBook
 
 
-def commit(connection: DuckDBPyConnection, book: PriceBook | None = None) -> None:
-    """Commit the open transaction and write down in ``meta`` when it was, and by which ``book`` it priced."""
+def commit(
+    connection: DuckDBPyConnection, book: PriceBook | None = None, first_us: int | None = None
+) -> None:
+    """Commit the open transaction and write down in ``meta`` when it was, by which ``book`` it priced, and
+    whether it brings late calls: ``first_us`` is when the first of the new ones began."""
     connection.execute(
         "UPDATE meta SET value = CAST(CAST(value AS BIGINT) + 1 AS VARCHAR) WHERE key = 'commit'"
     )
     _set(connection, "last_commit", "strftime(make_timestamp(epoch_us(now())), '%Y-%m-%dT%H:%M:%S.%fZ')")
+    if first_us is not None:
+        late.note(connection, first_us)
     if book is not None:
         _set(connection, "price_books", "CAST($value AS VARCHAR)", {"value": books(book)})
     connection.execute("COMMIT")

@@ -227,7 +227,7 @@ class _Run:
             for task, why in unreadable:
                 self.left_out.note(task.file, why, failed=True)
             self.tally.add(tally)
-            self._commit(connection, more_comes)
+            self._commit(connection, more_comes, tally.first_us)
 
     def _merge(self, file: File) -> None:
         from costctl.ingest.merge import merge
@@ -236,12 +236,13 @@ class _Run:
         with self.ledger.writing() as connection:
             connection.execute("BEGIN")
             try:
-                self.tally.add(merge(connection, other, file.name, self.book))
+                tally = merge(connection, other, file.name, self.book)
+                self.tally.add(tally)
             except LedgerError as error:
                 connection.execute("ROLLBACK")
                 self.left_out.note(file, error.message)
                 return
-            self._commit(connection)
+            self._commit(connection, first_us=tally.first_us)
 
     def _tasks(self, files: Sequence[File], known: Mapping[str, Source]) -> list[Task]:
         from costctl.ingest import task
@@ -284,9 +285,11 @@ class _Run:
             price_unpriced(connection, self.book)
             self._commit(connection)
 
-    def _commit(self, connection: DuckDBPyConnection, more_comes: bool = False) -> None:
+    def _commit(
+        self, connection: DuckDBPyConnection, more_comes: bool = False, first_us: int | None = None
+    ) -> None:
         phase("commit")
-        commit(connection, self.book)
+        commit(connection, self.book, first_us)
         phase("committed")
         self.has_written = True
         self.ledger.checkpoint_if_due(connection, more_comes)
