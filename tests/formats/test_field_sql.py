@@ -112,6 +112,25 @@ def test_an_assumed_zone_is_for_times_without_one(text: str, time: str) -> None:
         assert judge(connection, CALL_LOG, {**GOOD, "timestamp": text}, "CAST(ts AS VARCHAR)") == (time,)
 
 
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("3", 3),
+        ("3.0", 3),
+        ("3.00", 3),
+        ("3000.0000", 3000),
+        ("1.000", None),
+        ("12.000", None),
+        ("3,0", None),
+    ],
+)
+def test_a_thousand_in_another_countrys_writing_is_not_one(
+    connection: duckdb.DuckDBPyConnection, text: str, tokens: int | None
+) -> None:
+    row = judge(connection, CALL_LOG, {**GOOD, "input_tokens": text}, "input_tokens, reason")
+    assert row == (tokens, None) if tokens else row[1] == "input_tokens: not a whole number"
+
+
 UUID = "6f1c9d9e-3b0a-4a53-9c38-0d5b1f0a7c11"
 
 

@@ -112,6 +112,18 @@ def test_byte_order_mark_and_carriage_returns_do_not_matter() -> None:
     assert claims(of_text((json.dumps(CALL) + "\r\n").encode("utf-8-sig"))) == {"costctl"}
 
 
+def test_a_carriage_return_in_a_first_line_stops_nothing() -> None:
+    assert claims(of_text(b"10 %\r20 %\rdone, all\r")) == set()
+    assert claims(of_text(b"timestamp,model,input_tokens\r2026-01-01,m,1\r")) == set()
+
+
+def test_of_a_page_whose_first_night_was_quiet_the_empty_buckets_tell() -> None:
+    bucket = {"starting_at": "2026-01-01T00:00:00Z", "ending_at": "2026-01-01T00:01:00Z", "results": []}
+    page = json.dumps({"data": [bucket] * 1440})
+    assert len(page) > SAMPLE_BYTES
+    assert claims(of_text(page.encode()[:SAMPLE_BYTES])) == {"anthropic-usage"}
+
+
 def test_a_parquet_file_is_known_by_its_columns() -> None:
     assert claims(Sample("parquet", names=("ts", "model", "input_tokens", "output_tokens"))) == {"costctl"}
     assert claims(Sample("parquet", names=("ts", "model"))) == set()

@@ -130,6 +130,10 @@ def _report(figures: Mapping[str, str], part: str) -> tuple[Mapping[str, str], s
 def _usage_claims(sample: Sample) -> str:
     if any("uncached_input_tokens" in each for each in _results(sample, "usage")):
         return "has buckets with uncached_input_tokens"
+    # A quiet night in minutes is longer than a sample. Costs are by the day, and not so many.
+    buckets = [each for each in _buckets(sample) if "results" in each]
+    if buckets and all("starting_at" in each and each["results"] == [] for each in buckets):
+        return "is a page of buckets without results"
     return ""
 
 

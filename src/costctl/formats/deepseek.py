@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from costctl.formats.fields import (
+    WHOLE,
     Field,
     amount,
     api_key,
@@ -49,7 +50,7 @@ _SUMS = ",\n        ".join(
     f"CAST(sum(TRY_CAST(amount AS BIGINT)) FILTER (type = '{name}') AS VARCHAR) AS {name}" for name in _TYPES
 )
 _KNOWN_TYPE = f"coalesce(type IN ({', '.join(repr(name) for name in _TYPES)}), FALSE)"
-_SOUND_AMOUNT = "coalesce(regexp_full_match(amount, '[0-9]+([.]0+)?'), FALSE)"
+_SOUND_AMOUNT = f"coalesce(regexp_full_match(amount, '{WHOLE}'), FALSE)"
 _SOUND = f"{_KNOWN_TYPE} AND {_SOUND_AMOUNT} AND ({_BEGIN}) IS NOT NULL AND model <> ''"
 
 # The rows of one key's day are one bucket. A faulty one stays alone, to be rejected by its line.

@@ -17,6 +17,9 @@ Fault = tuple[str, str]
 EARLIEST, LATEST = "2000-01-01", "2100-01-01"
 """A call outside these years is a fault of its clock or of its unit."""
 
+WHOLE = "[0-9]+([.](0|00|0000+))?"
+"""What a whole number looks like. Not 1.000, which is a thousand where a spreadsheet separates them so."""
+
 _PICO = 10**12
 
 
@@ -82,7 +85,7 @@ def count(
         (
             *(((f"{raw} IS NULL OR {raw} = ''", f"{said}: missing"),) if required else ()),
             (
-                f"{raw} <> '' AND NOT regexp_full_match({raw}, '-?[0-9]+([.]0+)?')",
+                f"{raw} <> '' AND NOT regexp_full_match({raw}, '-?{WHOLE}')",
                 f"{said}: not a whole number",
             ),
             (f"{known} < {least} OR ({known} IS NULL AND starts_with({raw}, '-'))", f"{said}: {too_small}"),
@@ -201,7 +204,7 @@ def units(name: str, raw: str) -> Field:
     """A JSON object of whole numbers by the names of their units; a null one is not there."""
     given = f"map_entries(TRY(from_json({raw}, '\"MAP(VARCHAR, VARCHAR)\"')))"
     wrong = (
-        "entry.value IS NOT NULL AND (NOT regexp_full_match(entry.value, '[0-9]+([.]0+)?') "
+        f"entry.value IS NOT NULL AND (NOT regexp_full_match(entry.value, '{WHOLE}') "
         f"OR coalesce(TRY_CAST(entry.value AS BIGINT), {MAX_TOKENS} + 1) > {MAX_TOKENS})"
     )
     counted = "{'key': entry.key, 'value': TRY_CAST(entry.value AS BIGINT)}"

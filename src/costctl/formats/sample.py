@@ -81,7 +81,10 @@ def delimiter(line: str) -> str:
 
 
 def _record(line: str, delimiter: str) -> list[str]:
-    return next(csv.reader(io.StringIO(line), delimiter=delimiter), [])
+    try:
+        return next(csv.reader(io.StringIO(line), delimiter=delimiter), [])
+    except csv.Error:  # a carriage return in the middle: a log of a progress bar, say
+        return []
 
 
 def _parsed(text: str) -> Any:
