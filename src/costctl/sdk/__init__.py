@@ -1,5 +1,5 @@
-"""For application code, while it makes calls: what is used becomes lines of a call log, which ``costctl ingest``
-reads; the ledger is never touched. Everything is imported when it is asked for."""
+"""For application code, while it makes calls: what is used becomes lines of a call log, which ``costctl
+ingest`` reads; the ledger is never touched. Everything is imported when it is asked for."""
 
 from __future__ import annotations
 
