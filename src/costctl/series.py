@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Literal
 
 Method = Literal["weekdays", "trailing mean", "run rate"]
@@ -23,10 +23,11 @@ _PROFILE = 56
 _FULL_WEEKS = 14
 """Days by which every weekday has come twice."""
 _WEEK = 7
+_EVEN = (1.0,) * _WEEK
 _ALPHA = 0.2
 """How much of each day goes into the level."""
-_ENOUGH_ERRORS = 20
-_MOST_ERRORS = 28
+_ERRORS = 20
+"""Of a backtest: fewer say too little, more only take time."""
 _TAIL = 0.1
 """Below and above the interval: it holds four cases of five."""
 _Z = 1.2816
@@ -74,9 +75,10 @@ def forecast(
     known = spent + begun
     if not to_come:
         return Forecast(known, known, known, len(history), method)
-    expected = _expected(history, last, to_come)
-    rest = max(float(begun), expected[0]) + sum(expected[1:])
-    below, above = _errors(history, last, len(to_come))
+    weekday = to_come[0].weekday()
+    model = _Model.of(history, (last.weekday() + 1) % _WEEK)
+    rest = max(float(begun), model.total(weekday, 1)) + model.total(weekday + 1, len(to_come) - 1)
+    below, above = _errors(history, (last.weekday() + 1) % _WEEK, len(to_come))
     value = spent + max(begun, round(rest))
     return Forecast(
         value,
@@ -87,28 +89,42 @@ def forecast(
     )
 
 
-def _expected(history: Sequence[int], last: date, days: Sequence[date]) -> list[float]:
-    """What each of ``days`` is expected to come to. ``history`` has at least one day."""
-    if len(history) < _FULL_WEEKS:
-        recent = history[-_WEEK:]
-        return [sum(recent) / len(recent)] * len(days)
-    recent = history[-_PROFILE:]
-    first = (last - timedelta(days=len(recent) - 1)).weekday()
-    profile = _profile(recent, first)
-    # A weekday on which nothing is ever spent says nothing of the level.
-    levels = [
-        value / share for number, value in enumerate(recent) if (share := profile[(first + number) % _WEEK])
-    ]
-    if not levels:
-        return [0.0] * len(days)
-    level = sum(levels[:_WEEK]) / len(levels[:_WEEK])
-    for each in levels:
-        level += _ALPHA * (each - level)
-    return [level * profile[day.weekday()] for day in days]
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """A day is expected to come to ``level`` times its weekday's part of the ``profile`` (0 is Monday)."""
+
+    level: float
+    profile: Sequence[float]
+
+    @classmethod
+    def of(cls, history: Sequence[int], weekday: int) -> _Model:
+        """What follows from ``history``, of one day at least; ``weekday`` is that of the day after it."""
+        if len(history) < _FULL_WEEKS:
+            recent = history[-_WEEK:]
+            return cls(sum(recent) / len(recent), _EVEN)
+        recent = history[-_PROFILE:]
+        first = (weekday - len(recent)) % _WEEK
+        profile = _profile(recent, first)
+        # A weekday on which nothing is ever spent says nothing of the level.
+        parts = [profile[(first + number) % _WEEK] for number in range(_WEEK)]
+        parts *= len(recent) // _WEEK + 1
+        levels = [value / part for value, part in zip(recent, parts, strict=False) if part]
+        if not levels:
+            return cls(0.0, _EVEN)
+        level = sum(levels[:_WEEK]) / len(levels[:_WEEK])
+        for each in levels:
+            level += _ALPHA * (each - level)
+        return cls(level, profile)
+
+    def total(self, weekday: int, days: int) -> float:
+        """What so many days come to, from a ``weekday`` on."""
+        weeks, rest = divmod(days, _WEEK)
+        part = weeks * sum(self.profile) + sum(self.profile[(weekday + n) % _WEEK] for n in range(rest))
+        return self.level * part
 
 
 def _profile(values: Sequence[int], first: int) -> list[float]:
-    """How much of the mean day each weekday (0 is Monday) has; ``first`` is that of the first value."""
+    """How much of the mean day each weekday has; ``first`` is that of the first value."""
     mean = sum(values) / len(values)
     if not mean:
         return [0.0] * _WEEK
@@ -116,31 +132,30 @@ def _profile(values: Sequence[int], first: int) -> list[float]:
     return [sum(each) / len(each) / mean for each in of_weekday]
 
 
-def _errors(history: Sequence[int], last: date, horizon: int) -> tuple[float, float]:
-    """By which fractions of its own the sum over ``horizon`` days is likely to miss: below, above."""
+def _errors(history: Sequence[int], weekday: int, horizon: int) -> tuple[float, float]:
+    """By which fractions of its own the sum over ``horizon`` days is likely to miss: below, above.
+    ``weekday`` is that of the day after ``history``."""
     backtest: list[float] = []
     for end in range(len(history) - horizon, _FULL_WEEKS - 1, -1):
-        if len(backtest) == _MOST_ERRORS:
+        if len(backtest) == _ERRORS:
             break
-        day = last - timedelta(days=len(history) - end)
-        days = [day + timedelta(days=number) for number in range(1, horizon + 1)]
-        expected = sum(_expected(history[:end], day, days))
+        after = (weekday - len(history) + end) % _WEEK
+        expected = _Model.of(history[:end], after).total(after, horizon)
         if expected:
             backtest.append(sum(history[end : end + horizon]) / expected - 1)
-    if len(backtest) >= _ENOUGH_ERRORS:
+    if len(backtest) == _ERRORS:
         return _quantile(backtest, _TAIL), _quantile(backtest, 1 - _TAIL)
-    wide = _Z * _scatter(history, last) / math.sqrt(horizon)
+    wide = _Z * _scatter(history, weekday) / math.sqrt(horizon)
     return -wide, wide
 
 
-def _scatter(history: Sequence[int], last: date) -> float:
+def _scatter(history: Sequence[int], weekday: int) -> float:
     """The standard deviation of a day as a fraction of what it was expected to be; 1 of too few days."""
     if len(history) < 3:
         return 1.0
-    first = last - timedelta(days=len(history) - 1)
-    days = [first + timedelta(days=number) for number in range(len(history))]
-    expected = _expected(history, last, days)
-    ratios = [value / each - 1 for value, each in zip(history, expected, strict=True) if each]
+    model = _Model.of(history, weekday)
+    days = ((value, model.total(weekday - len(history) + n, 1)) for n, value in enumerate(history))
+    ratios = [value / expected - 1 for value, expected in days if expected]
     if len(ratios) < 2:
         return 1.0
     mean = sum(ratios) / len(ratios)
