@@ -108,7 +108,7 @@ class World:
         return cls(directory / "state.sqlite", budget, settings)
 
     def open(self) -> State:
-        return State(self.path, memory.PART)
+        return State(self.path, memory.PART, durable=False)  # no power is cut in a test
 
     def silence(self, hours: float) -> None:
         """Nobody is to hear of the budget for the first ``hours``."""

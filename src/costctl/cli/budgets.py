@@ -24,7 +24,7 @@ app.add_typer(
 costctl budgets validate
 costctl budgets status
 costctl budgets check --max-age 26h
-costctl budgets schema > budgets.schema.json
+costctl budgets schema
 """,
 )
 budgets.registered_commands += alerts.app.registered_commands
@@ -107,8 +107,8 @@ def validate(session: Session, without_secrets: WithoutSecrets = False) -> None:
     budgets,
     "schema",
     examples="""
-costctl budgets schema > budgets.schema.json
-# then, as the first line of budgets.yaml, for editors:
+costctl budgets schema
+# kept as budgets.schema.json, editors find it by the first line of budgets.yaml:
 # yaml-language-server: $schema=budgets.schema.json
 """,
 )
