@@ -261,7 +261,7 @@ def pause_s(channel: str, failures: int) -> int:
     """Seconds until a channel that has failed so often in a row is tried again: doubled each time, up to an
     hour, less up to a tenth that differs between channels. Never more than the hour, so that an hourly run
     does not come too early every other time."""
-    longest = min(FIRST_PAUSE_S * 2 ** min(failures - 1, 16), LONGEST_PAUSE_S)
+    longest = min(FIRST_PAUSE_S << min(failures - 1, 16), LONGEST_PAUSE_S)
     spread = hashlib.sha256(f"{channel}\x1f{failures}".encode("utf-8", "surrogatepass")).digest()[0]
     return longest - longest * spread // 2560
 
