@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from costctl.formats import Format
 from costctl.ingest.insert import key_of_content, key_of_id, make_room
 from costctl.ingest.lines import Reading
-from costctl.ingest.relation import judged, set_zone
+from costctl.ingest.relation import judged, name_type, set_zone
 from costctl.ingest.sources import Given
 from costctl.ledger.schema import CHARGE_COLUMNS
 
@@ -92,6 +92,7 @@ def insert(
     """Add the charges of some files of one format and shape. How many were not known, and what each source
     gave. The table ``ages`` says when each source's file was written (:func:`duplicates.note_ages`)."""
     set_zone(connection, given)
+    name_type(connection, format)
     make_room(connection, format, readings)
     relation = judged(format, readings, given)
     connection.execute(_STAGED.format(rows=relation.sql), dict(relation.parameters))

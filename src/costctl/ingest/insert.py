@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from costctl.formats import Format
 from costctl.ingest.lines import Reading, beginnings
 from costctl.ingest.prices import CallNames, name_prices
-from costctl.ingest.relation import COLUMNS, Relation, call_names, judged, set_zone
+from costctl.ingest.relation import COLUMNS, Relation, call_names, judged, name_type, set_zone
 from costctl.ingest.sources import Given
 from costctl.ledger.schema import STORED
 from costctl.pricing import sql
@@ -60,6 +60,7 @@ def insert(
 ) -> None:
     """Add the rows of some files of one format, shape and packing: a row a call, or a row a bad line."""
     set_zone(connection, given)
+    name_type(connection, format)
     make_room(connection, format, readings)
     relation = judged(format, readings, given)
     if format.repeats:

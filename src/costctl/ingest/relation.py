@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from costctl.formats import CANONICAL, Format
 from costctl.formats.quoting import identifier, literal
+from costctl.formats.wrapper import struct
 from costctl.ingest.lines import LONGEST_LINE, Reading
 from costctl.ingest.pseudonyms import replaced
 from costctl.ingest.sources import Given
@@ -46,10 +47,25 @@ def set_zone(connection: DuckDBPyConnection, given: Given) -> None:
     connection.execute(f"SET TimeZone = '{zone}'")
 
 
+def name_type(connection: DuckDBPyConnection, format: Format) -> None:
+    """Name the type of a format's records, which the relation of several files asks for.
+
+    DuckDB parses the types of all columns again for each file: of a thousand small files that took longer
+    than reading them.
+    """
+    if not format.whole:
+        connection.execute(f"CREATE OR REPLACE TEMP TYPE {_type_name(format)} AS {struct(format.raw)}")
+
+
+def _type_name(format: Format) -> str:
+    return f"raw_{format.name.replace('-', '_')}"
+
+
 def judged(
     format: Format, readings: Sequence[tuple[int, Reading]], given: Given, numbered: bool = False
 ) -> Relation:
-    """The rows of some files of one format, shape and packing, each with the id of its source.
+    """The rows of some files of one format, shape and packing, each with the id of its source. Of several
+    files the type of the records must have its name (:func:`name_type`).
 
     ``numbered``: ``line`` counts the rows of the raw file, from 1; only one file may then be read, and it
     takes a quarter longer. Else ``line`` is NULL, but of a format in order.
@@ -88,8 +104,13 @@ def raw_rows(
         reader = "read_parquet($files, file_row_number = TRUE, hive_partitioning = FALSE)"
     else:
         source = "CAST($sources AS INTEGER[])[CAST(file_index AS BIGINT) + 1]"
-        columns = ", ".join(identifier(name) for name in format.raw)
-        types = ", ".join(f"'{name}': '{kind}'" for name, kind in format.raw.items())
+        record = len(readings) > 1 and not format.whole
+        if record:
+            columns = ", ".join(f"record.{identifier(name)}" for name in format.raw)
+            types = f"'record': '{_type_name(format)}'"
+        else:
+            columns = ", ".join(identifier(name) for name in format.raw)
+            types = ", ".join(f"'{name}': '{kind}'" for name, kind in format.raw.items())
         most = _usual_bytes(readings)
         goes_on = numbered or any(reading.goes_on for _, reading in readings)
         if shape == "document":
@@ -99,7 +120,7 @@ def raw_rows(
             f"ignore_errors = {goes_on and shape == 'jsonl'}, "
             # By its bytes, not its name; and a directory "team=search" is a directory.
             f"compression = '{readings[0][1].packing}', hive_partitioning = FALSE, "
-            f"{_WHOLE if format.whole else ''}"
+            f"{_WHOLE if record or format.whole else ''}"
             f"maximum_object_size = {max(_MOST_BYTES, most) if goes_on else most}, columns = {{{types}}})"
         )
     parameters: dict[str, Any] = {
