@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,7 @@ import duckdb
 import pytest
 from tests.ingest.usage_files import BOOK, Desk, call, turn
 
+from costctl.ingest import Given
 from costctl.ingest.forget import forget
 
 
@@ -126,3 +130,87 @@ def test_the_ledger_itself_and_what_is_no_ledger_are_not_merged(laptop: Desk, of
     done = office.ingest("other.duckdb")
     assert done.failed
     assert done.told("is not a costctl ledger")
+
+
+def day(date: str, tokens: int) -> str:
+    """A page of OpenAI's Usage API: one bucket of a day."""
+    start = int(datetime.fromisoformat(f"{date}T00:00:00+00:00").timestamp())
+    result = {
+        "object": "organization.usage.completions.result",
+        "input_tokens": tokens,
+        "output_tokens": 1,
+        "num_model_requests": 2,
+        "model": "gpt-4o-2024-08-06",
+    }
+    bucket = {"object": "bucket", "start_time": start, "end_time": start + 86_400, "results": [result]}
+    return json.dumps({"object": "page", "data": [bucket], "has_more": False, "next_page": None})
+
+
+def written(desk: Desk, name: str, at: str) -> None:
+    when = datetime.fromisoformat(f"{at}+00:00").timestamp()
+    os.utime(desk.files / name, (when, when))
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_an_old_report_stays_old_beside_a_newer_file_of_its_ledger(
+    laptop: Desk, office: Desk, is_first: bool
+) -> None:
+    """The laptop pulled October 1 early, and October 5 last of all: its October 1 is not the newest."""
+    laptop.write("first.jsonl", day("2024-10-01", 1000))
+    laptop.write("fifth.jsonl", day("2024-10-05", 500))
+    written(laptop, "first.jsonl", "2024-10-01T20:00:00")
+    written(laptop, "fifth.jsonl", "2024-10-06T00:00:00")
+    laptop.ingest()
+    office.write("first.jsonl", day("2024-10-01", 3000))
+    written(office, "first.jsonl", "2024-10-03T20:00:00")
+    for what in (laptop.ledger.path, "first.jsonl") if is_first else ("first.jsonl", laptop.ledger.path):
+        office.ingest(what)
+    buckets = "SELECT CAST(ts AS DATE)::VARCHAR, input_tokens FROM calls ORDER BY ts"
+    newest = [("2024-10-01", 3000), ("2024-10-05", 500)]
+    assert office.rows(buckets) == newest
+    laptop.ingest(office.ledger.path)
+    office.ingest(laptop.ledger.path)
+    assert laptop.rows(buckets) == office.rows(buckets) == newest
+
+
+def test_ledgers_that_merge_each_other_count_rejected_lines_once(laptop: Desk, office: Desk) -> None:
+    laptop.write("log.jsonl", call(), "not JSON")
+    laptop.ingest()
+    office.write("other.jsonl", call(team="ads"), "nor this", "nor that")
+    office.ingest()
+    for _ in range(3):
+        office.ingest(laptop.ledger.path)
+        laptop.ingest(office.ledger.path)
+    # One line of the laptop's and two of the office's, on either side.
+    rejected = "SELECT CAST(sum(rejected) AS BIGINT) FROM sources"
+    assert laptop.rows(rejected) == office.rows(rejected) == [(3,)]
+
+
+@pytest.mark.parametrize(
+    ("given", "flag"),
+    [
+        (Given(pseudonymize=("user",)), "--pseudonymize"),
+        (Given(team="search"), "--team"),
+        (Given(tags={"env": "prod"}), "--tag"),
+        (Given(format="openai"), "--as"),
+    ],
+)
+def test_flags_that_a_ledger_does_not_follow_are_refused(
+    laptop: Desk, office: Desk, given: Given, flag: str
+) -> None:
+    """A name that was to be a pseudonym would come in as it is."""
+    laptop.write("log.jsonl", call(user="ada"))
+    laptop.ingest()
+    done = office.ingest(laptop.ledger.path, given=given)
+    assert (done["files"], done["rows_new"]) == (0, 0)
+    assert done.failed
+    assert f"without {flag}:" in done.notes[0]
+
+
+def test_a_ledger_without_its_log_is_told(laptop: Desk, office: Desk, tmp_path: Path) -> None:
+    usage(laptop)
+    copy = tmp_path / "copy.duckdb"
+    shutil.copy(laptop.ledger.path, copy)
+    done = office.ingest(copy)
+    assert done["rows_new"] == 0
+    assert f"skipped: {copy}: nothing is in it; a ledger is copied together with its log" in done.notes[0]

@@ -16,6 +16,7 @@ from costctl.ingest import lines, plan, rejected, task
 from costctl.ingest.discover import STREAM, discover
 from costctl.ingest.insert import insert_each
 from costctl.ingest.lines import Reading
+from costctl.ingest.merge import is_ledger
 from costctl.ingest.plan import File, Skipped
 from costctl.ingest.prices import name_prices
 from costctl.ingest.relation import Relation, filled, raw_rows, set_zone
@@ -91,6 +92,8 @@ class _Explanation:
         self.notes: list[str] = []
 
     def report(self) -> Report:
+        if is_ledger(self.file.path):
+            return self._report(None, "a DuckDB file: `costctl ingest` merges another costctl ledger", _Seen())
         left_out = Skipped()
         found = task.task_of(self.file, None, "new", left_out)
         if found is None:
@@ -280,7 +283,7 @@ class _Explanation:
 
     def _report(self, found: Task | None, why: str, seen: _Seen) -> Report:
         format = found.format if found else None
-        if found is None:
+        if found is None and not is_ledger(self.file.path):
             self.notes += self._unclaimed()
         place = "line" if found is None or found.shape in ("jsonl", "csv") else "record"
         self.notes += _of_rejects(seen, place)

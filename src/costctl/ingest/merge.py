@@ -1,8 +1,10 @@
 """Another costctl ledger into this one: several machines' usage in one place.
 
 Calls keep their keys, so a ledger may be merged as often as it grows: what is known is not counted again. Its
-calls keep their prices too. Where they came from is kept by format, as one source each; the rejected lines
-stay where their files are.
+calls keep their prices too. Where they came from is kept by format, as one source each; and by when a report
+was written, since of a bucket's or a charge's versions the newest report's holds. The rejected lines stay
+where their files are: those of a ledger that was merged into the other one are not counted, since two that
+merge each other would count their own again.
 """
 
 from __future__ import annotations
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 
     from costctl.ledger import Engine
 
+ONLY_EMPTY = "nothing is in it; a ledger is copied together with its log, the file that ends in .wal"
+"""Said of a ledger without a source: what was written last stands in the log."""
+
 _SIGNATURE = b"DUCK"
 _SIGNATURE_AT = 8
 
@@ -41,16 +46,27 @@ def is_ledger(path: Path) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """What another ledger has of one format."""
+    """What another ledger has of one format, or of its reports of one time (``written``, a time in ISO 8601;
+    "" for calls). ``their_ids`` are the sources there."""
 
     format: str
+    written: str
     mtime_ns: int
     rejected: int
+    their_ids: tuple[int, ...]
 
 
-_PARTS = """
-SELECT format, max(mtime_ns), CAST(coalesce(sum(rejected), 0) AS BIGINT) FROM sources
-GROUP BY format ORDER BY format
+_PARTS = f"""
+WITH reports AS (
+    SELECT source_id FROM stored_calls WHERE grain = 'bucket' UNION SELECT source_id FROM charges
+)
+SELECT format,
+    CASE WHEN source_id IN (SELECT source_id FROM reports)
+        THEN strftime(make_timestamp(mtime_ns // 1000), '%Y-%m-%dT%H:%M:%SZ') ELSE '' END AS written,
+    max(mtime_ns),
+    CAST(coalesce(sum(rejected) FILTER (device <> {MERGED}), 0) AS BIGINT),
+    list(source_id ORDER BY source_id)
+FROM sources GROUP BY ALL ORDER BY format, written
 """
 
 _PRICE = ", ".join(f"p.{name}" for name, _ in sql.CONTENT)
@@ -60,10 +76,8 @@ _OWN = ("price_id", "source_id")
 _CALLS = (
     "SELECT "
     + ", ".join(f"c.{name}" for name, _ in STORED if name not in _OWN)
-    + """, CAST(p.content AS VARCHAR) AS price_content, s.format AS source_format
-FROM stored_calls AS c
-LEFT JOIN prices AS p ON p.price_id = c.price_id
-LEFT JOIN sources AS s ON s.source_id = c.source_id"""
+    + """, CAST(p.content AS VARCHAR) AS price_content, c.source_id AS their_id
+FROM stored_calls AS c LEFT JOIN prices AS p ON p.price_id = c.price_id"""
 )
 
 _KEEP_PRICES = f"""
@@ -79,18 +93,18 @@ INSERT INTO stored_calls
 SELECT {", ".join(_TAKEN.get(name, f"c.{name}") for name, _ in STORED)}
 FROM incoming_calls AS c
 LEFT JOIN prices AS p ON p.content = CAST(c.price_content AS UUID)
-LEFT JOIN parts AS part ON part.format = c.source_format
+LEFT JOIN parts AS part USING (their_id)
 """
 
 _CHARGES = (
     "SELECT "
     + ", ".join(f"c.{name}" for name, _ in CHARGE_COLUMNS if name != "source_id")
-    + ", s.format AS source_format FROM charges AS c LEFT JOIN sources AS s ON s.source_id = c.source_id"
+    + ", c.source_id AS their_id FROM charges AS c"
 )
 _KEYED_CHARGES = """
 CREATE OR REPLACE TEMP TABLE keyed_charges AS
-SELECT c.* EXCLUDE (source_format) REPLACE (CAST(c.charge_key AS UUID) AS charge_key), part.source_id
-FROM incoming_charges AS c LEFT JOIN parts AS part ON part.format = c.source_format
+SELECT c.* EXCLUDE (their_id) REPLACE (CAST(c.charge_key AS UUID) AS charge_key), part.source_id
+FROM incoming_charges AS c LEFT JOIN parts AS part USING (their_id)
 """
 
 _SPANS = """
@@ -105,17 +119,24 @@ GROUP BY source_id
 
 def merge(connection: DuckDBPyConnection, other: Ledger, name: str, book: PriceBook) -> Tally:
     """Bring what the ledger ``other`` (as a source: ``name``) has into an open transaction, which the caller
-    commits. Raises :class:`LedgerError` for a file that is no ledger of ours."""
+    commits. A ledger without a source is no file of the tally. Raises :class:`LedgerError` for a file that is
+    no ledger of ours."""
     tally = Tally(files=1)
     with other.reading() as engine:
-        parts = [_Part(*row) for row in engine.rows(_PARTS)]
+        parts = [
+            _Part(format, written, mtime_ns, rejected, tuple(ids))
+            for format, written, mtime_ns, rejected, ids in engine.rows(_PARTS)
+        ]
+        if not parts:
+            return Tally()
         ids = _ids(connection, name, parts)
         last = last_row(connection)
-        duplicates.note_ages(connection, {ids[part.format]: part.mtime_ns for part in parts})
+        duplicates.note_ages(connection, {ids[part]: part.mtime_ns for part in parts})
+        pairs = [(their_id, ids[part]) for part in parts for their_id in part.their_ids]
         connection.execute(
             "CREATE OR REPLACE TEMP TABLE parts AS SELECT "
-            "unnest(CAST($formats AS VARCHAR[])) AS format, unnest(CAST($ids AS INTEGER[])) AS source_id",
-            {"formats": list(ids), "ids": list(ids.values())},
+            "unnest(CAST($theirs AS INTEGER[])) AS their_id, unnest(CAST($ours AS INTEGER[])) AS source_id",
+            {"theirs": [theirs for theirs, _ in pairs], "ours": [ours for _, ours in pairs]},
         )
         _copy(connection, engine, "incoming_prices", _PRICES, _KEEP_PRICES)
         _copy(connection, engine, "incoming_calls", _CALLS, _KEEP_CALLS)
@@ -134,17 +155,17 @@ def merge(connection: DuckDBPyConnection, other: Ledger, name: str, book: PriceB
     return tally
 
 
-def _ids(connection: DuckDBPyConnection, name: str, parts: list[_Part]) -> dict[str, int]:
-    """The id of the source that each format's part is."""
+def _ids(connection: DuckDBPyConnection, name: str, parts: list[_Part]) -> dict[_Part, int]:
+    """The id of the source that each part is."""
     known = dict(connection.execute("SELECT path, source_id FROM sources").fetchall())
     next_id = max(known.values(), default=0) + 1
-    ids: dict[str, int] = {}
+    ids: dict[_Part, int] = {}
     for part in parts:
-        path = merged_path(name, part.format)
+        path = merged_path(name, part.format, part.written)
         if path in known:
-            ids[part.format] = known[path]
+            ids[part] = known[path]
         else:
-            ids[part.format] = next_id
+            ids[part] = next_id
             next_id += 1
     return ids
 
@@ -158,15 +179,19 @@ def _copy(connection: DuckDBPyConnection, engine: Engine, name: str, select: str
         connection.unregister(name)
 
 
-def _note(connection: DuckDBPyConnection, name: str, parts: list[_Part], ids: dict[str, int]) -> None:
+def _note(connection: DuckDBPyConnection, name: str, parts: list[_Part], ids: dict[_Part, int]) -> None:
+    """Write down each part that has something here."""
     spans = {source_id: span for source_id, *span in connection.execute(_SPANS).fetchall()}
+    connection.execute("DELETE FROM sources WHERE source_id IN (SELECT source_id FROM parts)")
     sources = []
     for part in parts:
-        rows, first, last = spans.get(ids[part.format], (0, None, None))
+        rows, first, last = spans.get(ids[part], (0, None, None))
+        if not rows and not part.rejected:
+            continue
         sources.append(
             Source(
-                ids[part.format],
-                merged_path(name, part.format),
+                ids[part],
+                merged_path(name, part.format, part.written),
                 part.format,
                 "{}",
                 size=0,

@@ -230,8 +230,13 @@ class _Run:
             self._commit(connection, more_comes, tally.first_us)
 
     def _merge(self, file: File) -> None:
-        from costctl.ingest.merge import merge
+        from costctl.ingest.merge import ONLY_EMPTY, merge
 
+        if said := file.given.of_calls:
+            self.left_out.note(
+                file, f"a ledger is merged as it is, without {', '.join(said)}: read its files themselves so"
+            )
+            return
         other = Ledger(file.path, self.ledger.wait, self.ledger.say)
         with self.ledger.writing() as connection:
             connection.execute("BEGIN")
@@ -240,8 +245,10 @@ class _Run:
                 self.tally.add(tally)
             except LedgerError as error:
                 connection.execute("ROLLBACK")
-                self.left_out.note(file, error.message)
+                self.left_out.note(file, error.message + (f" ({error.hint})" if error.hint else ""))
                 return
+            if not tally.files:
+                self.left_out.skipped.append((file.name, ONLY_EMPTY))
             self._commit(connection, first_us=tally.first_us)
 
     def _tasks(self, files: Sequence[File], known: Mapping[str, Source]) -> list[Task]:

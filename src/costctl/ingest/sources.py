@@ -42,6 +42,14 @@ class Given:
         return json.dumps({key: value for key, value in asdict(self).items() if value}, sort_keys=True)
 
     @property
+    def of_calls(self) -> tuple[str, ...]:
+        """The flags that change what a record becomes, though it states everything, as they are typed."""
+        flags = {"format": "--as", "tags": "--tag"}
+        neither = ("time", "zone", "model")
+        said = (each.name for each in fields(self) if each.name not in neither and getattr(self, each.name))
+        return tuple(flags.get(name, f"--{name}") for name in said)
+
+    @property
     def constants(self) -> dict[str, str]:
         """What its mapping gives to every record, by label or ``tag:NAME``: people may be named there."""
         if not self.map:

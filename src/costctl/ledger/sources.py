@@ -25,9 +25,10 @@ MERGED = -1
 """The device of a source that is what another ledger has of one format."""
 
 
-def merged_path(ledger: str, format: str) -> str:
-    """The path of the source that is what ``ledger`` has of one format."""
-    return f"{ledger}#{format}"
+def merged_path(ledger: str, format: str, written: str = "") -> str:
+    """The path of the source that is what ``ledger`` has of one format; of reports, of those ``written`` at
+    that time."""
+    return f"{ledger}#{format}" + (f"@{written}" if written else "")
 
 
 @dataclass(frozen=True, slots=True)
