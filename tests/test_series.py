@@ -111,19 +111,18 @@ def test_money_in_another_unit_is_forecast_alike(daily: list[int], left: int) ->
     assert math.isclose(thousand.value, 1000 * one.value, rel_tol=1e-9, abs_tol=1001)
 
 
-@pytest.mark.parametrize("left", [5, 12, 25])
-def test_four_of_five_lie_in_the_interval(left: int) -> None:
-    noise = random.Random(left)
-    inside = trials = 0
-    for _ in range(150):
-        week = [noise.uniform(0.3, 1.5) for _ in range(7)]
-        days = [
-            round(1e12 * week[number % 7] * noise.lognormvariate(0, 0.25))
-            for number in range(MOST_HISTORY + left)
-        ]
-        last = date(2024, 1, 1) + timedelta(days=MOST_HISTORY - 1)
-        found = forecast(days[:MOST_HISTORY], last, after(last, left))
+@pytest.mark.parametrize("left", [1, 12, 25])
+@pytest.mark.parametrize("days", [MOST_HISTORY, 40, 20, 5])
+def test_four_of_five_lie_in_the_interval(days: int, left: int) -> None:
+    """Of 200 series with a profile of weekdays and noise of a quarter. Of 200 draws at 0.8 between 0.72 and
+    0.88 come true in 99.5 % of all cases; a short history may be off by a little more."""
+    noise = random.Random(1000 * days + left)
+    inside = 0
+    for _ in range(200):
+        week = [noise.uniform(0.6, 1.2) for _ in range(7)]
+        came = [round(1e12 * week[n % 7] * noise.lognormvariate(0, 0.25)) for n in range(days + left)]
+        last = date(2024, 1, 1) + timedelta(days=days - 1)
+        found = forecast(came[:days], last, after(last, left))
         assert found is not None
-        inside += found.low <= sum(days[MOST_HISTORY:]) <= found.high
-        trials += 1
-    assert 0.65 <= inside / trials <= 0.92
+        inside += found.low <= sum(came[days:]) <= found.high
+    assert 0.68 <= inside / 200 <= 0.92

@@ -135,18 +135,25 @@ def _profile(values: Sequence[int], first: int) -> list[float]:
 def _errors(history: Sequence[int], weekday: int, horizon: int) -> tuple[float, float]:
     """By which fractions of its own the sum over ``horizon`` days is likely to miss: below, above.
     ``weekday`` is that of the day after ``history``."""
-    backtest: list[float] = []
-    for end in range(len(history) - horizon, _FULL_WEEKS - 1, -1):
-        if len(backtest) == _ERRORS:
-            break
+    # What noise alone does to the sum, and to the level and the profile that were made of such days.
+    if len(history) < _FULL_WEEKS:
+        noise = 1 / horizon + 1 / min(len(history), _WEEK)
+    else:
+        weeks = min(len(history), _PROFILE) / _WEEK
+        noise = 1 / horizon + _ALPHA / (2 - _ALPHA) + 1 / (weeks * min(horizon, _WEEK))
+    wide = _Z * _scatter(history, weekday) * math.sqrt(noise)
+    ends = range(_FULL_WEEKS, len(history) - horizon + 1)
+    if len(ends) < _ERRORS:
+        return -wide, wide
+    backtest = []
+    for number in range(_ERRORS):  # spread out, since neighbours have most of their days in common
+        end = ends[number * (len(ends) - 1) // (_ERRORS - 1)]
         after = (weekday - len(history) + end) % _WEEK
-        expected = _Model.of(history[:end], after).total(after, horizon)
-        if expected:
+        if expected := _Model.of(history[:end], after).total(after, horizon):
             backtest.append(sum(history[end : end + horizon]) / expected - 1)
-    if len(backtest) == _ERRORS:
-        return _quantile(backtest, _TAIL), _quantile(backtest, 1 - _TAIL)
-    wide = _Z * _scatter(history, weekday) / math.sqrt(horizon)
-    return -wide, wide
+    if len(backtest) < _ERRORS:
+        return -wide, wide
+    return min(-wide, _quantile(backtest, _TAIL)), max(wide, _quantile(backtest, 1 - _TAIL))
 
 
 def _scatter(history: Sequence[int], weekday: int) -> float:
@@ -159,7 +166,9 @@ def _scatter(history: Sequence[int], weekday: int) -> float:
     if len(ratios) < 2:
         return 1.0
     mean = sum(ratios) / len(ratios)
-    return math.sqrt(sum((each - mean) ** 2 for each in ratios) / (len(ratios) - 1))
+    # The profile has been fitted to these very days.
+    free = max(len(ratios) - (_WEEK if len(history) >= _FULL_WEEKS else 1), 1)
+    return math.sqrt(sum((each - mean) ** 2 for each in ratios) / free)
 
 
 def _quantile(values: Sequence[float], part: float) -> float:
