@@ -58,8 +58,9 @@ def forecast(
 
     ``daily`` are sums of whole days without gaps, the last one being that of ``last``; days with nothing at
     the beginning are no history. ``begun`` is what is known of the first day to come, which counts at least
-    that much. The interval is that of the errors that the same method made over as many days in the past or,
-    with too few of those, follows from how days scatter. None without any history.
+    that much. The interval is that of the errors that the same method made over as many days in the past, or
+    what follows from how days scatter, whichever is wider; of a short history the latter. None without any
+    history.
     """
     started = next((number for number, value in enumerate(daily) if value), len(daily))
     history = list(daily[started:])[-MOST_HISTORY:]
