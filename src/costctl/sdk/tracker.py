@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -155,13 +155,16 @@ class CostTracker:
         tags: Mapping[str, object] | None = None,
         provider: str | None = None,
         include_usage: bool = False,
+        on_record: Callable[[CallRecord], None] | None = None,
     ) -> Client:
         """A client like ``client`` (of ``anthropic`` or ``openai``, sync or async) that logs every call: see
         :func:`costctl.sdk.clients.logged`."""
         from costctl.sdk.clients import logged
 
         labels = Labels(user_id, team_id, project_id, agent_id, tags or {})
-        return logged(client, self, labels, provider=provider, include_usage=include_usage)
+        return logged(
+            client, self, labels, provider=provider, include_usage=include_usage, on_record=on_record
+        )
 
     def get_cost_summary(
         self, dimension: str, dimension_id: str | None, start: datetime, end: datetime
