@@ -73,7 +73,7 @@ class State:
 
     ``wait`` is how many seconds to wait for other processes. ``durable``: what was committed outlives a power
     cut, not only the process. ``say`` tells the user of a mode that was mended. A connection belongs to one
-    thread. Raises :class:`StateError`.
+    thread, but with ``one_thread`` False to any that take turns. Raises :class:`StateError`.
     """
 
     def __init__(
@@ -83,11 +83,12 @@ class State:
         wait: float = 30.0,
         durable: bool = True,
         say: Callable[[str], None] = _quiet,
+        one_thread: bool = True,
     ) -> None:
         self.path = Path(path).absolute()
         with _opening:
             self._make_private(say)
-            self._connection = self._connect(str(self.path), wait)
+            self._connection = self._connect(str(self.path), wait, one_thread)
         with self._closed_on_failure(), self._faults_explained():
             self._use_log(wait)
             self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
@@ -188,9 +189,9 @@ class State:
     def _beside(self, ending: str) -> Path:
         return self.path.with_name(self.path.name + ending)
 
-    def _connect(self, name: str, wait: float) -> sqlite3.Connection:
+    def _connect(self, name: str, wait: float, one_thread: bool = True) -> sqlite3.Connection:
         # No isolation level: Python's sqlite3 would begin transactions of its own, and not IMMEDIATE ones.
-        return sqlite3.connect(name, timeout=wait, isolation_level=None)
+        return sqlite3.connect(name, timeout=wait, isolation_level=None, check_same_thread=one_thread)
 
     def _use_log(self, wait: float) -> None:
         """Switch to the write-ahead log, with which readers and a writer do not wait for each other. The
