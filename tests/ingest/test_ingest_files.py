@@ -125,11 +125,7 @@ def test_an_empty_file_is_passed_over(desk: Desk) -> None:
     "page",
     [
         {"data": [], "has_more": False, "next_page": None},
-        {
-            "data": [
-                {"starting_at": "2026-03-01T00:00:00Z", "ending_at": "2026-03-02T00:00:00Z", "results": []}
-            ]
-        },
+        {"data": [{"date": "2026-03-01", "results": []}], "has_more": False},
         {"object": "page", "data": [], "has_more": False, "next_page": None},
         {"data": [], "meta": {"page": 1, "totalItems": 0}},
         [],
@@ -313,6 +309,12 @@ def test_a_format_that_the_user_names(desk: Desk) -> None:
 
 def test_a_session_that_begins_with_other_lines_is_recognised(desk: Desk) -> None:
     desk.write("s.jsonl", '{"type": "queue-operation", "operation": "enqueue"}', turn("a", 5))
+    assert desk.ingest()["rows_new"] == 1
+
+
+def test_a_session_whose_first_call_comes_late_is_recognised(desk: Desk) -> None:
+    other = '{"type": "queue-operation", "operation": "enqueue"}'
+    desk.write("s.jsonl", *[other] * 40, turn("a", 5))
     assert desk.ingest()["rows_new"] == 1
 
 

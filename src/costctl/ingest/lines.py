@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Literal, cast
 
 from costctl.formats import SAMPLE_BYTES, Sample, of_text
-from costctl.formats.sample import Shape
+from costctl.formats.sample import SAMPLE_LINES, Shape
 
 Packing = Literal["none", "gzip", "zstd"]
 
@@ -112,8 +112,9 @@ class _Careful(io.RawIOBase):
             raise EOFError(CUT_SHORT) from error
 
 
-def sample(path: Path, packing: Packing) -> tuple[Sample, bytes]:
-    """The beginning of a file for recognition, and its raw text. Raises :class:`OSError`."""
+def sample(path: Path, packing: Packing, most: int = SAMPLE_LINES) -> tuple[Sample, bytes]:
+    """The beginning of a file for recognition, of lines the first ``most``, and its raw text. Raises
+    :class:`OSError`."""
     with open(path, "rb") as file:
         if file.read(4) == b"PAR1":
             import pyarrow
@@ -131,7 +132,7 @@ def sample(path: Path, packing: Packing) -> tuple[Sample, bytes]:
         except EOFError as error:
             if not head:
                 raise OSError(str(error)) from error
-    return of_text(head), head
+    return of_text(head, most), head
 
 
 def sample_of_short_lines(path: Path, packing: Packing) -> Sample:

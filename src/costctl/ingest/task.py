@@ -5,9 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from costctl.formats import FORMATS, SAMPLE_BYTES, AmbiguousFile, Format, Sample, recognise, refused
+from costctl.formats import (
+    FORMATS,
+    SAMPLE_BYTES,
+    AmbiguousFile,
+    Format,
+    Sample,
+    of_text,
+    recognise,
+    refused,
+)
 from costctl.formats.mapping import format_of
-from costctl.formats.sample import SAMPLE_LINES, Shape
+from costctl.formats.sample import FEW_LINES, SAMPLE_LINES, Shape
 from costctl.ingest import lines
 from costctl.ingest.csv_lines import from_csv
 from costctl.ingest.lines import Reading
@@ -62,7 +71,8 @@ def task_of(file: File, known: Source | None, state: Change, out: Skipped) -> Ta
     """How to read ``file``; None, with a word in ``out``, where that cannot be told."""
     try:
         packing = lines.packing_of(file.path)
-        sampled, head = lines.sample(file.path, packing)
+        is_told = bool(file.given.map or file.given.format)
+        sampled, head = lines.sample(file.path, packing, SAMPLE_LINES if is_told else FEW_LINES)
     except OSError as error:
         out.note_error(file, error)
         return None
@@ -112,6 +122,9 @@ def _recognised(
 ) -> tuple[Format | str, Sample]:
     """The format that claims a file, or why none does. Raises :class:`AmbiguousFile`."""
     claim = recognise(sampled)
+    if claim is None and sampled.shape == "jsonl":
+        sampled = of_text(head)
+        claim = recognise(sampled)
     if claim is None and len(head) >= SAMPLE_BYTES:
         # Perhaps its first lines are of no use, and so long that nothing else was seen.
         sampled = lines.sample_of_short_lines(path, packing)
