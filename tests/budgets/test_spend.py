@@ -6,7 +6,7 @@ import json
 import tempfile
 from calendar import monthrange
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -248,7 +248,8 @@ def last_period(factor: str, kind: str = "month") -> tuple[Amount, ...]:
 
 def test_an_amount_may_be_a_multiple_of_the_last_period(ask: Ask) -> None:
     calls = [
-        call("2024-08-31 23:59:59", 500),
+        call("2024-08-01 00:00:00", 200),
+        call("2024-08-31 23:59:59", 300),
         call("2024-09-01 00:00:00", 100),
         call("2024-09-30 23:59:59", 100),
         call("2024-10-01 00:00:00", 60),
@@ -259,6 +260,25 @@ def test_an_amount_may_be_a_multiple_of_the_last_period(ask: Ask) -> None:
     # Of the last three days, 1 October is one; of those before them only 29 and 30 September are.
     [rolling] = ask(calls, budget(amounts=last_period("2", "3d")), now="2024-10-03 00:00:00")
     assert (rolling.spent_pico // USD, rolling.limit_pico) == (60, 200 * USD)
+
+
+@pytest.mark.parametrize(
+    ("kind", "first", "limit"),
+    [
+        # September has 30 days, of which three may be missing.
+        ("month", "2024-09-04 12:00:00", 5),
+        ("month", "2024-09-05 12:00:00", None),
+        # The week from 30 September on must not lack its Monday.
+        ("week", "2024-09-30 12:00:00", 5),
+        ("week", "2024-10-01 12:00:00", None),
+    ],
+)
+def test_a_multiple_of_what_is_not_in_the_ledger_is_no_amount(
+    ask: Ask, kind: str, first: str, limit: int | None
+) -> None:
+    calls = [call(first, 5), call("2024-10-07 00:00:00")]
+    found = ask(calls, budget(amounts=last_period("1", kind)), now="2024-10-10 00:00:00")[0]
+    assert found.limit_pico == (None if limit is None else limit * USD)
 
 
 def test_a_multiple_of_nothing_is_no_amount(ask: Ask) -> None:
@@ -274,7 +294,7 @@ def test_a_multiple_of_nothing_is_no_amount(ask: Ask) -> None:
 @settings(max_examples=15)
 def test_a_multiple_is_exact(last: int, factor: Decimal) -> None:
     with tempfile.TemporaryDirectory() as directory:
-        calls = [{"ts": "2024-09-15 00:00:00", "cost_pico": last}]
+        calls = [{"ts": "2024-09-01 00:00:00", "cost_pico": last}]
         months = budget(amounts=last_period(str(factor)))
         [found] = _look(Path(directory) / "l.duckdb", calls, [months], "2024-10-15 00:00:00", "UTC").spent
     exact = Fraction(last) * Fraction(factor)
@@ -388,8 +408,14 @@ def _period(kind: str, day: date, start_day: int) -> set[date]:
     return days
 
 
+@dataclass(frozen=True)
+class Many:
+    ledger: Ledger
+    calls: list[dict[str, Any]] = field(repr=False)
+
+
 @pytest.fixture(scope="module")
-def many(tmp_path_factory: pytest.TempPathFactory) -> tuple[Ledger, list[dict[str, Any]]]:
+def many(tmp_path_factory: pytest.TempPathFactory) -> Many:
     """Calls over two years, many of them around midnights, changes of clocks and the ends of months."""
     chance = Random(2024)
     edges = [
@@ -416,7 +442,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> tuple[Ledger, list[dict[st
         calls.append({"ts": str(moment), "cost_pico": cost, **row})
     ledger = Ledger(tmp_path_factory.mktemp("many") / "l.duckdb")
     fill(ledger, calls)
-    return ledger, calls
+    return Many(ledger, calls)
 
 
 SCOPES = st.one_of(
@@ -450,16 +476,15 @@ MOMENTS = st.one_of(
 
 @given(st.lists(BUDGETS, min_size=1, max_size=4), MOMENTS)
 @settings(max_examples=80)
-def test_a_second_count_comes_to_the_same(
-    many: tuple[Ledger, list[dict[str, Any]]], budgets: list[Budget], now: datetime
-) -> None:
-    ledger, calls = many
+def test_a_second_count_comes_to_the_same(many: Many, budgets: list[Budget], now: datetime) -> None:
+    ledger, calls = many.ledger, many.calls
     found = look(ledger, Budgets(Path("b"), tuple(budgets)), now.replace(tzinfo=UTC), zone("UTC"))
     for each in budgets:
         local = ZoneInfo(each.zone or "UTC")
         today = now.replace(tzinfo=UTC).astimezone(local).date()
+        first = min(_local(row, local) for row in calls if datetime.fromisoformat(row["ts"]) <= now)
         passed = [
-            (datetime.fromisoformat(row["ts"]).replace(tzinfo=UTC).astimezone(local).date(), row)
+            (_local(row, local), row)
             for row in calls
             if datetime.fromisoformat(row["ts"]) <= now
             and all(matches(one, row) for one in each.where)
@@ -469,6 +494,7 @@ def test_a_second_count_comes_to_the_same(
         for kind in each.kinds:
             days = _period(kind, today, each.start_day)
             before = _period(kind, min(days) - timedelta(days=1), each.start_day)
+            is_known = sum(day < first for day in before) * 10 <= len(before)
             expected = {} if each.scope.each else {"": (0, 0, 0)}
             for day, row in passed:
                 value = _value(each.scope.column, row) if each.scope.each else ""
@@ -478,7 +504,7 @@ def test_a_second_count_comes_to_the_same(
                     expected[value] = (
                         spent + (cost or 0) * (day in days),
                         unpriced + (cost is None and day in days),
-                        last + (cost or 0) * (day in before),
+                        last + (cost or 0) * (day in before and is_known),
                     )
             assert {
                 (s.scope_value.removeprefix(f"{each.scope.column}=") if each.scope.each else ""): (
@@ -489,6 +515,10 @@ def test_a_second_count_comes_to_the_same(
                 for s in mine
                 if s.kind == kind
             } == expected
+
+
+def _local(row: dict[str, Any], zone: ZoneInfo) -> date:
+    return datetime.fromisoformat(row["ts"]).replace(tzinfo=UTC).astimezone(zone).date()
 
 
 def _value(column: str, row: dict[str, Any]) -> str:

@@ -108,7 +108,10 @@ def test_what_is_missing_is_said(shown: Costctl) -> None:
     notes = report(shown, "2024-10-20T12:00").notes
     assert "the newest call is of 2024-10-11 06:00: what was spent since is not in the ledger" in notes
     september = report(shown, "2024-09-03T12:00").notes
-    assert "growth team=search: no budget, since nothing was spent in the period before" in september
+    assert (
+        "growth team=search: no budget, since the period before has no spend, or is not in the ledger"
+        in september
+    )
     named = "company, teams team=ads, teams team=search, growth team=search"
     assert f"{named}: the forecast is rough, it stands on 2 days at most" in september
     fill(Ledger(shown.ledger), [])

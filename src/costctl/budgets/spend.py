@@ -42,7 +42,7 @@ class Spent:
     """Of the calls that have a price: with ``unpriced_calls`` a lower bound."""
     limit_pico: int | None
     """The amount for the whole period; None where there is none: it is a multiple of the period before, in
-    which nothing was spent."""
+    which nothing was spent, or which is not in the ledger."""
     forecast: Forecast | None = None
     """Of the whole period. None for a late one, rolling days, and without any whole day of history."""
     unpriced_calls: int = 0
@@ -114,7 +114,7 @@ def look(
     zone = zone or zone_of()
     with ledger.reading() as engine:
         meta: dict[str, str] = dict(engine.rows("SELECT key, value FROM meta"))
-        newest = _newest(engine, now)
+        oldest, newest = _span(engine, now)
         first = None if known is None else late.since(engine, known)
         changed = None if first is None else instant_at(first)
         plans = [
@@ -122,6 +122,7 @@ def look(
                 budget,
                 zone_of(budget.zone) if budget.zone else zone,
                 now,
+                None if oldest is None else instant_at(oldest),
                 None if newest is None else instant_at(newest),
                 changed,
                 forecasts,
@@ -139,11 +140,12 @@ def look(
     )
 
 
-def _newest(engine: Engine, now: datetime) -> int | None:
-    ((newest,),) = engine.rows(
-        "SELECT epoch_us(max(ts)) FROM calls WHERE epoch_us(ts) <= ?", [microseconds(now)]
+def _span(engine: Engine, now: datetime) -> tuple[int | None, int | None]:
+    """When the first and the last call began until ``now``."""
+    ((first, last),) = engine.rows(
+        "SELECT epoch_us(min(ts)), epoch_us(max(ts)) FROM calls WHERE epoch_us(ts) <= ?", [microseconds(now)]
     )
-    return None if newest is None else int(newest)
+    return (None, None) if first is None else (int(first), int(last))
 
 
 def _spent(plan: Plan, of_values: Mapping[str, Mapping[date, Sum]], rates: Rates | None) -> Iterator[Spent]:
@@ -190,8 +192,8 @@ def _added(days: Mapping[date, Sum], first: date, after: date) -> Sum:
 def _limit(window: Window, days: Mapping[date, Sum], per_usd: Decimal) -> int | None:
     if window.amount.pico is not None:
         return _in_usd(window.amount.pico, per_usd)
-    assert window.base is not None
-    assert window.amount.factor_of_last is not None
+    if window.base is None or window.amount.factor_of_last is None:
+        return None
     last = _added(days, *window.base).cost
     return round(last * Fraction(window.amount.factor_of_last)) or None
 

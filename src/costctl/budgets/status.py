@@ -162,7 +162,9 @@ def _notes(found: Look, rows: Sequence[Spent], newest: datetime | None) -> list[
         what = "calls without a price, so what was spent is a lower bound"
         notes.append(f"{_listed(unpriced)}: {what}")
     if none := [each for each in rows if each.limit_pico is None]:
-        notes.append(f"{_listed(none)}: no budget, since nothing was spent in the period before")
+        notes.append(
+            f"{_listed(none)}: no budget, since the period before has no spend, or is not in the ledger"
+        )
     if rough := [each for each in rows if each.forecast is not None and each.forecast.is_rough]:
         days = max(each.forecast.days_of_history for each in rough if each.forecast is not None)
         notes.append(f"{_listed(rough)}: the forecast is rough, it stands on {days} days at most")

@@ -19,6 +19,9 @@ look."""
 LATE = timedelta(days=35)
 """For so long after its end a period is looked at where new calls fell into it."""
 
+MISSING = 10
+"""A period of whose days the ledger lacks more than one in so many is not known."""
+
 DAY = timedelta(days=1)
 
 
@@ -34,20 +37,23 @@ class Window:
     after: date
     amount: Amount
     base: tuple[date, date] | None
-    """First day and the day after the last of the period before, of whose spend the amount is a multiple."""
+    """First day and the day after the last of the period before, of whose spend the amount is a multiple;
+    None for a fixed amount, and where the ledger begins too late to know that spend."""
 
 
 @dataclass(frozen=True)
 class Plan:
     """What is asked about a ``budget`` at ``now`` (aware).
 
-    ``newest`` is the time of the ledger's newest call: days after it are not known, rather than empty.
+    ``oldest`` and ``newest`` are the times of the ledger's first and last call, None where it has none: days
+    before and after are not known, rather than empty.
     ``changed`` is the time of the first call that has come in late since an earlier look, None without one.
     """
 
     budget: Budget
     zone: ZoneInfo
     now: datetime
+    oldest: datetime | None = None
     newest: datetime | None = None
     changed: datetime | None = None
     forecasts: bool = True
@@ -74,17 +80,16 @@ class Plan:
                 return
             amount = self.budget.amount(kind, self.today if not back else after - DAY)
             if amount is not None and (not back or self._is_late(period, back)):
-                _, *base = self._period(kind, back + 1)
-                yield Window(
-                    kind,
-                    back,
-                    period,
-                    first,
-                    after,
-                    amount,
-                    None if amount.factor_of_last is None else (base[0], base[1]),
-                )
+                base = None if amount.factor_of_last is None else self._base(kind, back + 1)
+                yield Window(kind, back, period, first, after, amount, base)
             back += 1
+
+    def _base(self, kind: str, back: int) -> tuple[date, date] | None:
+        first, after = days(kind, self.today, self.budget.start_day, back)
+        if self.oldest is None:
+            return None
+        missing = self.oldest.astimezone(self.zone).date() - first
+        return None if missing * MISSING > after - first else (first, after)
 
     def _is_late(self, period: Period, back: int) -> bool:
         recent = back == 1 and self.now - _end(period) <= RECENT
