@@ -52,6 +52,21 @@ def test_ccusage_19_each_content_block_of_one_answer_is_a_line(tmp_path: Path, h
     assert found.costs == [8_415_000_000]
 
 
+def test_ccusage_994_1728_a_reply_of_many_blocks_is_one_call(tmp_path: Path, held: Ingest) -> None:
+    # A block of thinking and 18 calls of a tool are 19 lines: $83.78 for a session of $12.84. Counts are of
+    # #994. Opus 4.7: 6 x 5 + 384 x 25 + 11,352 x 6.25 + 22,076 x 0.50 = 91,618 dollars per million.
+    usage = {
+        "input_tokens": 6,
+        "output_tokens": 384,
+        "cache_creation_input_tokens": 11_352,
+        "cache_read_input_tokens": 22_076,
+    }
+    lines = [transcript_line("msg_A", f"2026-05-14T07:47:{20 + n}.123Z", usage) for n in range(19)]
+    for line in lines:
+        line["message"]["model"] = "claude-opus-4-7"
+    assert held(written(tmp_path / "a.jsonl", *lines)).costs == [91_618_000_000]
+
+
 def test_omarchy_10606_the_last_line_counts_not_the_first(tmp_path: Path, held: Ingest) -> None:
     # The most complete line stays, in whatever order the lines stand.
     usage = {"input_tokens": 2}

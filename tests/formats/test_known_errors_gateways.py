@@ -218,6 +218,15 @@ def test_litellm_26919_only_the_writes_are_in_langfuses_input(tmp_path: Path, he
     assert tokens(found, *INPUT) == [(5, 128_955, 1_253)]
 
 
+def test_langfuse_14249_16187_cache_writes_under_any_name_are_billed(tmp_path: Path, held: Ingest) -> None:
+    # 15,460 in, 10,370 out and 19,810 written, of Sonnet 4.6: $0.28, shown as $0.20. In millionths of a
+    # dollar 15,460 x 3 + 10,370 x 15 + 19,810 x 3.75 = 276,217.5.
+    for name in ("input_cache_creation", "input_cache_write_tokens", "cache_creation_input_tokens"):
+        usage = {"input": 15_460, "output": 10_370, name: 19_810}
+        path = written(tmp_path / f"{name}.jsonl", generation("claude-sonnet-4-6", usage))
+        assert held(path).costs == [276_217_500_000]
+
+
 def test_langfuse_16321_reasoning_beside_the_output_is_billed(tmp_path: Path, held: Ingest) -> None:
     usage = {"input": 20, "output": 30, "output_reasoning_tokens": 70, "total": 120}
     inside = {**usage, "output": 100}
