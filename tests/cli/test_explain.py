@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow
+import pyarrow.csv
 import pyarrow.parquet
 import pytest
 from tests.formats.conftest import EXAMPLES, example_of, expected
@@ -128,6 +129,60 @@ def test_what_each_column_became(costctl: Costctl, gateway: Path) -> None:
     assert said("cost") == ("the price book", "0.00225", None)
     assert found["price"]["sample_1"].startswith("openai/gpt-4o, standard, genai-prices")
     assert found["price"]["sample_2"] == "no price for model openai/unheard-of"
+
+
+def test_a_field_that_is_in_no_record_is_told(costctl: Costctl, gateway: Path) -> None:
+    misspelt = MAPPING.replace("usage.cached", "usage.cahced").replace("from: kind", "from: kynd")
+    (costctl.cwd / "mapping.yaml").write_text(misspelt.replace("is: completion", "is_not: ping"))
+    answer = costctl("ingest", "--explain", "--map", "mapping.yaml", gateway, "--format", "json").json
+    assert answer["notes"][:2] == [
+        "usage.cahced, named for cache_read_tokens, says nothing in any record",
+        "kynd, named for calls, says nothing in any record",
+    ]
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_column_that_a_file_lacks_is_told_when_it_is_read(costctl: Costctl, ending: str) -> None:
+    """Without a word, 600 cached tokens would be paid for as new ones."""
+    (costctl.cwd / "mapping.yaml").write_text(
+        "name: gateway\ninput: inclusive\ncolumns: {ts: at, model: [name, model], input_tokens: prompt, "
+        "cache_read_tokens: cahced, output_tokens: out}\ntags: {env: labels.env}\n"
+    )
+    for name in ("one", "two"):
+        table = pyarrow.table(
+            {
+                "at": ["2026-03-01T10:00:00Z"],
+                "model": [f"gpt-4o-{name}"],
+                "prompt": [1000],
+                "cached": [600],
+                "out": [5],
+                "labels": ['{"team": "ads"}'],
+            }
+        )
+        path = costctl.cwd / f"{name}.{ending}"
+        if ending == "parquet":
+            pyarrow.parquet.write_table(table, path)
+        else:
+            pyarrow.csv.write_csv(table, path)
+    files = (f"one.{ending}", f"two.{ending}")
+    summary = costctl("ingest", "--map", "mapping.yaml", *files, "--format", "json").json
+    assert summary["rows_new"] == 2
+    assert summary["notes"][0] == (
+        f"{costctl.cwd / f'one.{ending}'}, and 1 more file: "
+        "no column cahced, which the mapping names for cache_read_tokens"
+    )
+    # labels is there, though not each has env in it.
+    assert not any("labels" in note for note in summary["notes"])
+
+
+def test_a_ledger_is_merged_not_mapped(costctl: Costctl) -> None:
+    (costctl.cwd / "log.jsonl").write_text(
+        '{"ts": "2026-03-01T10:00:00Z", "model": "gpt-4o", "input_tokens": 1, "output_tokens": 1}\n'
+    )
+    costctl("ingest", "log.jsonl")
+    run = costctl("ingest", "--explain", costctl.ledger, "--format", "json")
+    assert run.json["why"] == "a DuckDB file: `costctl ingest` merges another costctl ledger"
+    assert run.json["notes"] == []
 
 
 def test_what_is_explained_is_what_is_read(costctl: Costctl, gateway: Path) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from costctl.formats.mapping import CACHED, COUNTS, UNIX, WORDS, Source
@@ -39,6 +40,16 @@ def faults(document: Document) -> Iterator[DocumentError]:
         yield document.error(
             ("id",), "a bucket has no id", "it is known by its time and labels: leave the id out"
         )
+
+
+def lacking(text: str, names: Collection[str]) -> Iterator[str]:
+    """What a mapping (:func:`costctl.formats.mapping.read`) names and a file does not have whose columns are
+    ``names``, with what it is named for. Of several fields one will do."""
+    for place, each in _sources(json.loads(text)):
+        source = Source.of(each)
+        if source.names and not any(path[0] in names for name in source.names for path in places(name)):
+            column = ".".join(str(step) for step in place).removeprefix("columns.")
+            yield f"no column {source.words}, which the mapping names for {column}"
 
 
 def _sources(said: Mapping[str, Any]) -> Iterator[tuple[_Place, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -93,7 +94,9 @@ class _Explanation:
 
     def report(self) -> Report:
         if is_ledger(self.file.path):
-            return self._report(None, "a DuckDB file: `costctl ingest` merges another costctl ledger", _Seen())
+            return self._report(
+                None, "a DuckDB file: `costctl ingest` merges another costctl ledger", _Seen()
+            )
         left_out = Skipped()
         found = task.task_of(self.file, None, "new", left_out)
         if found is None:
@@ -200,6 +203,7 @@ class _Explanation:
             "SELECT count(DISTINCT place_in_file) FROM seen WHERE place_in_file NOT IN "
             "(SELECT place_in_file FROM judged JOIN seen USING (line))"
         ).fetchone() or (0,)
+        self.notes += _silent(connection, format) if format.whole and seen.records else ()
         bad = rejected.rejects(connection, format, 0, reading, self.file.given, bad_rows=True)
         seen.rejects = sorted((line, reason) for line, reason, _ in bad)
 
@@ -351,6 +355,16 @@ def _of_rejects(seen: _Seen, place: str) -> Iterator[str]:
         yield f"{place} {line:,} is rejected: {reason}"
     if len(seen.rejects) > _REJECTS:
         yield f"{len(seen.rejects) - _REJECTS:,} more are rejected"
+
+
+def _silent(connection: DuckDBPyConnection, format: Format) -> Iterator[str]:
+    """The fields of a mapping that are in no record: their names may be misspelt."""
+    for name, words in format.words.items():
+        if words and name.startswith("raw_"):
+            (told,) = connection.execute(f"SELECT count({name}) FROM seen").fetchone() or (0,)
+            if not told:
+                column = re.sub(r"_\d+$", "", name.removeprefix("raw_"))
+                yield f"{words}, named for {column}, says nothing in any record"
 
 
 def _names(sampled: Sample) -> list[str]:

@@ -38,10 +38,11 @@ class File:
 @dataclass(slots=True)
 class Skipped:
     """Files that give no calls, as (path, why). What ``failed`` was named by the user, or is theirs to
-    decide."""
+    decide. ``lacking`` are files that are read but do not have all that they should, by what it is."""
 
     skipped: list[tuple[str, str]] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
+    lacking: dict[str, list[str]] = field(default_factory=dict)
 
     def note(self, file: File, why: str, *, failed: bool = False) -> None:
         """Leave ``file`` out; once is enough."""

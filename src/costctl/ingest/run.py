@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from costctl.ingest import plan
+from costctl.ingest import mapped, plan
 from costctl.ingest.commit import books, commit
 from costctl.ingest.discover import Discovery, claude_code_directories, discover
 from costctl.ingest.plan import File, Skipped
@@ -126,7 +126,7 @@ class _Run:
         phase("look")
         files = self._files(inputs, never)
         known, unpriced, needs_prices = self._known()
-        files = self._without_names(_with_mappings(files, known), known)
+        files = self._without_names(mapped.with_mappings(files, known), known)
         found = plan.pending(files, known, self.full)
         self._pass_over(found.unchanged)
         ledgers, todo = _apart([file for file, _, _ in found.todo])
@@ -260,6 +260,8 @@ class _Run:
                 if found := task.task_of(file, source, state, self.left_out):
                     found.reading = task.read(found, self.spill)
                     tasks.append(found)
+                    if file.given.map:
+                        mapped.note_lacking(found, self.left_out)
             except OSError as error:
                 self.left_out.note_error(file, error)
         return tasks
@@ -336,6 +338,9 @@ class _Run:
             yield f"not read: {path}: {why}"
         for path, why in self.left_out.skipped:
             yield f"skipped: {path}: {why}"
+        for what, paths in self.left_out.lacking.items():
+            more = f", and {subject(len(paths) - 1, 'more file', 'more files')}" if len(paths) > 1 else ""
+            yield f"{paths[0]}{more}: {what}"
         if tally.rejected:
             yield "`costctl rejects` shows the rejected lines"
         if tally.rejected_before:
@@ -369,30 +374,6 @@ def spilling(ledger: Ledger) -> Iterator[Path]:
         shutil.rmtree(spill, ignore_errors=True)
         with suppress(OSError):
             parent.rmdir()
-
-
-def _with_mappings(files: Sequence[File], known: Mapping[str, Source]) -> list[File]:
-    """``files``, of which those that were read by a mapping before are read by it again, unless it is said
-    how they are to be read."""
-    mapped = [source for source in known.values() if '"map": ' in source.given]
-    if not mapped:
-        return list(files)
-    from costctl.ledger.sources import is_of
-
-    by_file = {(source.device, source.inode): source for source in mapped}
-    by_name = {source.path: source for source in mapped}
-    result = []
-    for file in files:
-        source = by_name.get(file.name)
-        moved = by_file.get((file.status.st_dev, file.status.st_ino))
-        if source is None and moved is not None and is_of(file.path, moved):
-            source = moved
-        if source is not None and not (file.given.map or file.given.format):
-            before = Given.from_json(source.given)
-            given = replace(file.given, map=before.map, zone=file.given.zone or before.zone)
-            file = replace(file, given=given)
-        result.append(file)
-    return result
 
 
 def _apart(files: Sequence[File]) -> tuple[list[File], list[File]]:
