@@ -15,7 +15,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,12 +37,14 @@ class CallLogError(Exception):
 
 class CallLog:
     """The files ``calls-YYYY-MM-DD.jsonl`` in ``directory``, which is made when the first line is written;
-    both are for their owner only. A file that is removed meanwhile is begun anew."""
+    both are for their owner only. ``clock`` gives seconds since 1970. A file that is removed meanwhile is
+    begun anew."""
 
-    def __init__(self, directory: str | os.PathLike[str]) -> None:
+    def __init__(self, directory: str | os.PathLike[str], clock: Callable[[], float] = time.time) -> None:
         self._day = self._descriptor = -1
         self._lock = threading.Lock()
         self.directory = Path(directory)
+        self._clock = clock
         _LOGS.add(self)
 
     def append(self, line: Mapping[str, object]) -> None:
@@ -69,7 +71,7 @@ class CallLog:
             self._close()
 
     def _write(self, content: bytes) -> None:
-        day = int(time.time()) // _DAY_SECONDS
+        day = int(self._clock()) // _DAY_SECONDS
         if day != self._day:
             self._open(day)
         lock = fcntl.LOCK_SH if len(content) <= ATOMIC else fcntl.LOCK_EX

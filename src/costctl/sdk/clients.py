@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from costctl.sdk.labels import Labels, current
-from costctl.sdk.meter import Meter, follow, follow_async
+from costctl.sdk.meter import Meter, follow
 from costctl.sdk.record import CallRecord
 from costctl.sdk.usage import UNKNOWN_COUNTS, Answer, Call, Counts, UsageError, answer_of, part
 
@@ -100,7 +100,7 @@ def logged(
         except BaseException as error:
             watch.failed(error)
             raise
-        watch.answered(result, bool(kwargs.get("stream")), follow)
+        watch.answered(result, bool(kwargs.get("stream")))
         return result
 
     async def async_request(self: Any, cast_to: Any, options: Any, *args: Any, **kwargs: Any) -> Any:
@@ -112,7 +112,7 @@ def logged(
         except BaseException as error:
             watch.failed(error)
             raise
-        watch.answered(result, bool(kwargs.get("stream")), follow_async)
+        watch.answered(result, bool(kwargs.get("stream")))
         return result
 
     ours = async_request if "AsyncAPIClient" in names else request
@@ -147,7 +147,7 @@ class _Watch:
         self._began = datetime.now(UTC)
         self._started = time.monotonic()
 
-    def answered(self, result: Any, stream: bool, following: Callable[[Any, Meter], None]) -> None:
+    def answered(self, result: Any, stream: bool) -> None:
         """What the client returned: a parsed answer, a stream, or a raw response of either."""
         response = getattr(result, "http_response", None)
         if response is None and (stream or hasattr(result, "aiter_bytes")):
@@ -159,9 +159,7 @@ class _Watch:
             meter.feed(response.content)
             meter.end()
         else:
-            following(
-                response, Meter("event-stream" in response.headers.get("content-type", ""), self._ended)
-            )
+            follow(response, Meter("event-stream" in response.headers.get("content-type", ""), self._ended))
 
     def failed(self, error: BaseException) -> None:
         """What the client raised after it had tried as often as it does."""

@@ -10,7 +10,8 @@ import json
 import threading
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from functools import cache
 from typing import Any
 
 from costctl.sdk.usage import part
@@ -33,7 +34,7 @@ class Meter:
         self._ended = ended
         self._content = bytearray()
         self._answer: dict[str, Any] = {}
-        self._whole = self._answered = self._over = False
+        self._whole = self._answered = self._over = self._waits = False
         self._error: str | None = None
         self._lock = threading.Lock()
 
@@ -62,6 +63,20 @@ class Meter:
         if self._error is None and not served:
             self._error = why or "stream_incomplete"
         self._ended(self._answer, self._error)
+
+    @contextmanager
+    def waits(self) -> Iterator[None]:
+        """While the next bytes are waited for; a body that is read to its end is closed meanwhile."""
+        self._waits = True
+        try:
+            yield
+        finally:
+            self._waits = False
+
+    def closed(self) -> None:
+        """The body was closed."""
+        if not self._waits:
+            self.end(CLOSED)
 
     def _document(self, content: bytes) -> None:
         with suppress(ValueError):
@@ -122,68 +137,57 @@ class Meter:
 def follow(response: Any, meter: Meter) -> None:
     """Let ``meter`` see the body of ``response`` (of httpx or httpx2) as it is read, and its end. One that is
     neither read nor closed ends when it is forgotten."""
-    cls, ref = type(response), weakref.ref(response)
-    waiting = False
-
-    def iter_bytes(chunk_size: int | None = None) -> Iterator[bytes]:
-        nonlocal waiting
-        chunks = cls.iter_bytes(ref(), chunk_size)
-        try:
-            while True:
-                waiting = True
-                try:
-                    chunk = next(chunks)
-                except StopIteration:
-                    break
-                finally:
-                    waiting = False
-                meter.feed(chunk)
-                yield chunk
-        except BaseException as error:
-            meter.end(_why(error))
-            raise
-        meter.end()
-
-    def close() -> None:
-        if not waiting:  # a body that is read to its end is closed then
-            meter.end(CLOSED)
-        cls.close(ref())
-
-    response.iter_bytes, response.close = iter_bytes, close
+    cls: Any = type(response)
+    response._costctl_meter = meter
+    response.__class__ = _followed(cls)
     weakref.finalize(response, meter.end, CLOSED)
 
 
-def follow_async(response: Any, meter: Meter) -> None:
-    """The same of a response that is read asynchronously."""
-    cls, ref = type(response), weakref.ref(response)
-    waiting = False
+@cache
+def _followed(cls: Any) -> type[Any]:
+    class Followed(cls):  # type: ignore[misc]
+        _costctl_meter: Meter
 
-    async def aiter_bytes(chunk_size: int | None = None) -> AsyncIterator[bytes]:
-        nonlocal waiting
-        chunks = cls.aiter_bytes(ref(), chunk_size)
-        try:
-            while True:
-                waiting = True
-                try:
-                    chunk = await anext(chunks)
-                except StopAsyncIteration:
-                    break
-                finally:
-                    waiting = False
-                meter.feed(chunk)
-                yield chunk
-        except BaseException as error:
-            meter.end(_why(error))
-            raise
-        meter.end()
+        def iter_bytes(self, chunk_size: int | None = None) -> Iterator[bytes]:
+            meter, chunks = self._costctl_meter, super().iter_bytes(chunk_size)
+            try:
+                while True:
+                    with meter.waits():
+                        chunk = next(chunks, None)
+                    if chunk is None:
+                        break
+                    meter.feed(chunk)
+                    yield chunk
+            except BaseException as error:
+                meter.end(_why(error))
+                raise
+            meter.end()
 
-    async def aclose() -> None:
-        if not waiting:
-            meter.end(CLOSED)
-        await cls.aclose(ref())
+        async def aiter_bytes(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
+            meter, chunks = self._costctl_meter, super().aiter_bytes(chunk_size)
+            try:
+                while True:
+                    with meter.waits():
+                        chunk = await anext(chunks, None)
+                    if chunk is None:
+                        break
+                    meter.feed(chunk)
+                    yield chunk
+            except BaseException as error:
+                meter.end(_why(error))
+                raise
+            meter.end()
 
-    response.aiter_bytes, response.aclose = aiter_bytes, aclose
-    weakref.finalize(response, meter.end, CLOSED)
+        def close(self) -> None:
+            self._costctl_meter.closed()
+            super().close()
+
+        async def aclose(self) -> None:
+            self._costctl_meter.closed()
+            await super().aclose()
+
+    Followed.__name__, Followed.__qualname__ = cls.__name__, cls.__qualname__
+    return Followed
 
 
 def _why(error: BaseException) -> str:
