@@ -306,6 +306,25 @@ def test_calls_and_reports_of_one_day(patient: Patient) -> None:
     assert (finding.state, "calls count before buckets" in finding.hint) == ("ok", True)
 
 
+def test_two_groupings_of_one_day(patient: Patient) -> None:
+    def report(name: str, *results: dict[str, Any]) -> str:
+        day = f"{TODAY:%Y-%m-%d}"
+        bucket = {"starting_at": f"{day}T00:00:00Z", "ending_at": f"{day}T23:59:59Z", "results": [*results]}
+        return patient.file(name, json.dumps({"data": [bucket], "has_more": False, "next_page": None}))
+
+    usage = {"output_tokens": 0, "model": HAIKU}
+    patient.ingest(
+        report("by_model.json", {**usage, "uncached_input_tokens": 8_000_000}),
+        report("early.json", {**usage, "uncached_input_tokens": 4_000_000, "workspace_id": "a"}),
+    )
+    finding = patient.one("told twice")
+    # 4 million tokens at 0.25 USD a million.
+    assert finding.what.startswith(
+        "1 bucket of anthropic (anthropic-usage, $1.00) on 1 day may be told twice"
+    )
+    assert finding.state == "warning"
+
+
 def litellm(**fields: Any) -> str:
     """A line of LiteLLM's spend logs about the same call as :func:`call`."""
     line = {

@@ -84,11 +84,13 @@ def _meta(engine: Engine, key: str) -> str:
 
 def grains(case: Case, engine: Engine) -> Iterator[Finding]:  # noqa: ARG001
     """Usage that calls and reports, or several reports, tell of: what is left out, by which rule."""
-    from costctl.analysis.grain import left_out, note
+    from costctl.analysis.grain import doubt, doubtful, left_out, note
 
     rule = "of a provider's day, calls count before buckets, and of several reports the one with most tokens"
     for each in left_out(engine, "auto", "TRUE", []):
         yield Finding("told twice", "ok", note(each), rule)
+    for each in doubtful(engine, "auto", "TRUE", []):
+        yield Finding("told twice", "warning", doubt(each), "their sums differ, so that both count")
 
 
 # Equal in provider, model, minute, input and output. Those of one format are told apart by its own ids.
