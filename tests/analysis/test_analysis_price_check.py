@@ -98,6 +98,14 @@ def test_a_price_that_calls_have(used: Used, tmp_path: Path) -> None:
         assert report.complete
 
 
+def test_the_books_are_those_that_were_looked_at(used: Used, tmp_path: Path) -> None:
+    """Not those that priced the calls."""
+    ledger = used({})
+    now = book(tmp_path, f"prices:\n  - {{ model: {HAIKU}, input: 1, output: 4 }}\n")
+    books = price_check(ledger, now, now=NOW).price_books
+    assert [each.partition(" ")[0] for each in books] == ["prices.yaml", "genai-prices"]
+
+
 def test_a_price_that_calls_will_have(used: Used, tmp_path: Path) -> None:
     swapped = book(tmp_path, "prices:\n  - {provider: acme, model: chat, input: 15, output: 3}\n")
     assert findings(price_check(used({}), swapped, now=NOW)) == [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -82,7 +83,8 @@ def price_check(ledger: Ledger, book: PriceBook, *, now: datetime) -> Report:
             ),
             notes=tuple(_age(book, now)),
         )
-        return stamped(report, engine)
+        # Looked at are the prices of today's books, whichever priced the calls.
+        return replace(stamped(report, engine), price_books=book.identifiers)
 
 
 def _prices(engine: Engine, book: PriceBook) -> Iterator[_Finding]:
