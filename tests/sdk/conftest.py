@@ -1,49 +1,88 @@
+"""What the tests of brakes share: a clock that stands still, budgets, and a store of each kind."""
+
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from costctl.sdk import CostTracker
+from costctl.sdk import BudgetThrottler, SQLiteStore
+from costctl.sdk.store import Store
 
-PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR")
-
-Lines = Callable[[], list[dict[str, Any]]]
-
-
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in PROXIES:
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
+Brake = Callable[..., BudgetThrottler]
 
 
-@pytest.fixture
-def calls(tmp_path: Path) -> Path:
-    """The directory of the call log."""
-    return tmp_path / "calls"
+class Clock:
+    """Seconds since 1970, set by hand: at first 12:00 UTC on Friday, 15 November 2024."""
+
+    NOON = 1_731_672_000.0
+
+    def __init__(self) -> None:
+        self.now = self.NOON
+
+    def __call__(self) -> float:
+        return self.now
 
 
 @pytest.fixture
-def tracker(calls: Path, tmp_path: Path) -> CostTracker:
-    return CostTracker(calls, ledger=tmp_path / "ledger.duckdb", prices=_shipped())
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """A Redis server of our own, on a socket in a directory of its own."""
+    program = shutil.which("redis-server")
+    if program is None:
+        pytest.skip("redis-server is not installed (Debian's package redis-server)")
+    with tempfile.TemporaryDirectory() as directory:
+        socket = Path(directory) / "redis.sock"
+        command = [program, "--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", directory]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
+            try:
+                while not socket.exists():
+                    assert server.poll() is None, "redis-server has ended"
+                    time.sleep(0.01)
+                yield f"unix://{socket}"
+            finally:
+                server.terminate()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("redis", marks=pytest.mark.heavy)])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """An empty store of each kind."""
+    tmp_path.chmod(0o700)
+    opened: Store
+    if request.param == "sqlite":
+        opened = SQLiteStore(tmp_path / "state.sqlite")
+    else:
+        from redis import Redis
+
+        from costctl.sdk import RedisStore
+
+        url = request.getfixturevalue("redis_url")
+        with Redis.from_url(url) as client:
+            client.flushall()
+        opened = RedisStore(url, wait=30)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture
-def lines(calls: Path) -> Lines:
-    """Reads what the call log holds."""
+def brake(tmp_path: Path, clock: Clock, store: Store) -> Brake:
+    """Makes a throttler of these budgets (the text of a budgets.yaml below ``budgets:``), without a ledger,
+    in UTC, by the clock that stands still."""
 
-    def read() -> list[dict[str, Any]]:
-        texts = [file.read_text("utf-8") for file in sorted(calls.glob("*"))]
-        return [json.loads(line) for text in texts for line in text.splitlines()]
+    def make(budgets: str, **settings: Any) -> BudgetThrottler:
+        path = tmp_path / "budgets.yaml"
+        path.write_text(f"budgets:\n{budgets}")
+        given = {"ledger": tmp_path / "ledger.duckdb", "zone": "UTC", "clock": clock, "store": store}
+        return BudgetThrottler(path, **(given | settings))
 
-    return read
-
-
-def _shipped() -> Any:
-    from costctl.pricing.book import PriceBook
-
-    return PriceBook.load()
+    return make

@@ -174,7 +174,7 @@ def test_a_latin_word_may_stand_beside_anything_else(prompt: str) -> None:
 
 def test_a_length_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="is no length"):
-        ModelRouter().auto_select("hello", "tiny")  # type: ignore[arg-type]
+        ModelRouter().auto_select("hello", "tiny")
 
 
 # --- counting ---------------------------------------------------------------------------------------------

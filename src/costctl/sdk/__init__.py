@@ -7,13 +7,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from costctl.sdk.admission import Admission
     from costctl.sdk.cache import CachedMessage, CacheStats, FAQAgent, PromptCache
     from costctl.sdk.call_log import CallLog, CallLogError
     from costctl.sdk.record import CallRecord
+    from costctl.sdk.redis_store import RedisStore
     from costctl.sdk.router import ModelRouter
+    from costctl.sdk.store import SQLiteStore, StoreError
+    from costctl.sdk.throttler import BudgetThrottler
     from costctl.sdk.tracker import CostTracker
 
 _MODULES = {
+    "Admission": "admission",
+    "BudgetThrottler": "throttler",
     "CacheStats": "cache",
     "CachedMessage": "cache",
     "CallLog": "call_log",
@@ -23,9 +29,14 @@ _MODULES = {
     "FAQAgent": "cache",
     "ModelRouter": "router",
     "PromptCache": "cache",
+    "RedisStore": "redis_store",
+    "SQLiteStore": "store",
+    "StoreError": "store",
 }
 
 __all__ = [
+    "Admission",
+    "BudgetThrottler",
     "CacheStats",
     "CachedMessage",
     "CallLog",
@@ -35,6 +46,9 @@ __all__ = [
     "FAQAgent",
     "ModelRouter",
     "PromptCache",
+    "RedisStore",
+    "SQLiteStore",
+    "StoreError",
 ]
 
 

@@ -1,0 +1,420 @@
+"""The brake: whether a call may be made now, by the budgets that it counts towards."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from threading import Lock, Thread
+from typing import Any, Literal, NamedTuple, get_args
+from zoneinfo import ZoneInfo
+
+from costctl import config
+from costctl.budgets import Budgets, load
+from costctl.money import MAX_PICO, PICO_PER_USD
+from costctl.periods import zone as zone_of
+from costctl.sdk import balance
+from costctl.sdk.accounts import Account, Accounts
+from costctl.sdk.admission import Admission, exceeded, slowed
+from costctl.sdk.balance import Balance
+from costctl.sdk.store import Reservation, Settlement, SQLiteStore, Store, StoreError, Transaction
+from costctl.sdk.window import SECONDS, Window, is_recent, step
+from costctl.state import beside
+
+__all__ = ["Admission", "BudgetThrottler", "OnFailure"]
+
+OnFailure = Literal["fail_open", "fail_closed"]
+
+_log = logging.getLogger("costctl.sdk")
+
+_SECOND = 1_000_000
+_MINUTE = 60 * _SECOND
+"""Days begin, and offsets change, with a minute."""
+_STALE = 24 * 3600 * _SECOND
+"""What is known of the ledger is looked up before the answer where it is older."""
+_AGAIN = 5 * _SECOND
+"""After a look that failed."""
+_PATIENCE = 10.0
+"""Seconds to wait for another process's look, where there was none before."""
+_LATE = 3600 * _SECOND
+"""For so long a reservation is known after its hold has ended."""
+
+
+class _Asking(NamedTuple):
+    """A request: the accounts that it counts towards and what day it is for each, the pico-dollars to hold
+    for it (None: the usual cost), and when that is (microseconds)."""
+
+    id: str
+    accounts: tuple[Account, ...]
+    days: tuple[int, ...]
+    held: int | None
+    now: int
+    ignore_slowing: bool
+
+
+class BudgetThrottler:
+    """Says whether calls may be made, by a budgets.yaml (a path, or what :func:`costctl.budgets.load` gave;
+    by default that of the settings), which is read once.
+
+    ``team``, ``project``, ``user``, ``agent``, ``model``, ``provider`` and ``tags`` are those of the calls; a
+    single call may say others. What was spent is the ``ledger``'s (by default the settings'), and what was
+    settled here since: ``store`` keeps it, by default the ``state.sqlite`` beside the ledger. The ledger is
+    looked at every ``reconcile_every`` seconds by a thread (None: only by :meth:`reconcile`).
+
+    ``hold`` is for how many seconds money is kept for a call that is neither settled nor released.
+    ``on_failure`` says what is answered while the store cannot be used. ``clock`` gives seconds since 1970.
+
+    May be used by many threads and processes. Raises :class:`costctl.documents.DocumentError` for faults in
+    the file, :class:`costctl.config.SettingError` where there is none.
+    """
+
+    def __init__(
+        self,
+        budgets: Budgets | str | os.PathLike[str] | None = None,
+        *,
+        team: str | None = None,
+        project: str | None = None,
+        user: str | None = None,
+        agent: str | None = None,
+        model: str | None = None,
+        provider: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        ledger: str | os.PathLike[str] | None = None,
+        store: Store | None = None,
+        zone: str | ZoneInfo | None = None,
+        on_failure: OnFailure = "fail_open",
+        hold: float = 600.0,
+        reconcile_every: float | None = 300.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        if on_failure not in get_args(OnFailure):
+            raise ValueError(f"on_failure: {on_failure!r} is neither fail_open nor fail_closed")
+        settings = config.load() if budgets is None or ledger is None or zone is None else None
+        self.ledger = Path(ledger if ledger is not None else _of(settings).db)
+        self.budgets = budgets if isinstance(budgets, Budgets) else load(_file(budgets, settings), None)
+        if not isinstance(zone, ZoneInfo):
+            zone = zone_of(zone) if zone is not None else _of(settings).zone
+        self.store: Store = SQLiteStore(beside(self.ledger)) if store is None else store
+        self.on_failure = on_failure
+        self.clock = clock
+        self._hold = int(hold * _SECOND)
+        self._every = None if reconcile_every is None else int(reconcile_every * _SECOND)
+        self._accounts = Accounts(self.budgets.budgets, zone)
+        self._labels = _call(team, project, user, agent, model, provider, tags)
+        self._found: dict[tuple[tuple[str, object], ...], tuple[Account, ...]] = {}
+        self._days: dict[str, tuple[int, int, int]] = {}
+        self._next_look = -1
+        self._looking = Lock()
+        self._blind = ""
+        self._wait = settings.wait if settings else config.DEFAULT_WAIT
+
+    # --- asking -------------------------------------------------------------------------------------------
+
+    def should_allow_request(
+        self,
+        reservation: str | None = None,
+        *,
+        estimate: Decimal | int | str | None = None,
+        ignore_slowing: bool = False,
+        **labels: Any,
+    ) -> Admission:
+        """``(allowed, reason)`` for one call; ``estimate`` is what it may cost in USD, by default what calls
+        of the first of its budgets cost on average.
+
+        Refused where what was spent and is held has reached the amount of any period of any budget that the
+        call counts towards. From a budget's critical threshold on, if it has auto_throttle, its requests are
+        slowed down: let through while those admitted in the last 60 s are fewer than throttle_rate times
+        those asked for (in the same 60 s, allowed or not, and only while slowed), but always one;
+        ``ignore_slowing`` passes that by. An allowed call has the estimate held for it.
+
+        ``reservation`` is that of an earlier answer: a call that asks again counts once, and is allowed if it
+        was before. ``labels`` are team, project, user, agent, model, provider, tags. Raises ValueError for an
+        estimate that is no amount, and for a reservation that was settled.
+        """
+        held = None if estimate is None else _pico("estimate", estimate)
+        accounts = self._of_call(labels)
+        if not accounts:
+            return Admission(True, "no budget applies")
+        now = int(self.clock() * _SECOND)
+        id = reservation or _new_id(now)
+        self._look_if_due(now)
+        if self._blind and self.on_failure == "fail_closed":
+            return Admission(False, self._blind, id, "unknown")
+        try:
+            days = tuple(self._day(account.zone, now) for account in accounts)
+            asking = _Asking(id, accounts, days, held, now, ignore_slowing)
+            return self.store.change(lambda tx: self._ask(tx, asking))
+        except StoreError as error:
+            return self._failed(id, error)
+
+    def _ask(self, tx: Transaction, asking: _Asking) -> Admission:
+        id, accounts, now = asking.id, asking.accounts, asking.now
+        known = tx.reservation(id)
+        if known is None:
+            if tx.is_settled(id):
+                raise ValueError(f"reservation {id} is settled: another call needs another one")
+        elif known.ends > now // balance.HOLD_STEP:
+            return Admission(True, "reserved already", id)
+        found = [Balance(each, now) for each in tx.counters([account.name for account in accounts])]
+        critical = []
+        for account, day, each in zip(accounts, asking.days, found, strict=True):
+            spans = self._accounts.spans(account.budget, day)
+            for span in spans:
+                limit, _ = each.limits(span)
+                if limit is not None and each.taken(span) >= limit:
+                    return Admission(False, exceeded(account, span, each, limit), id, "exceeded")
+            if account.budget.auto_throttle and any(each.is_critical(span) for span in spans):
+                critical.append((account, each))
+        asked = {name: at for name, at in known.asked.items() if is_recent(at, step(now))} if known else {}
+        places = tuple(zip((account.name for account in accounts), asking.days, strict=True))
+        if critical and not asking.ignore_slowing and (full := self._slowed(tx, critical, asked, now)):
+            tx.reserve(id, Reservation(0, 0, places, asked), now, now + SECONDS * _SECOND)
+            return Admission(False, slowed(full), id, "slowed")
+        held = asking.held
+        if held is None:
+            held = next((cost for each in found if (cost := each.usual_cost())), 0)
+        ends = balance.hold_end(now + self._hold)
+        for account, day, each in zip(accounts, asking.days, found, strict=True):
+            if over := each.over(day):
+                tx.drop(account.name, over)
+            if held:
+                tx.add(account.name, balance.hold(ends), held)
+        tx.reserve(id, Reservation(held, ends, places, asked), now, ends * balance.HOLD_STEP + _LATE)
+        return Admission(True, "within budget, at a reduced rate" if critical else "within budget", id)
+
+    def _slowed(
+        self, tx: Transaction, critical: Sequence[tuple[Account, Balance]], asked: dict[str, int], now: int
+    ) -> Account | None:
+        """Count a request in the windows of its critical accounts, in each but once (``asked`` says where it
+        is), and let it through if all have room; else one that has none."""
+        windows = [(account, Window(each.window, now)) for account, each in critical]
+        for account, window in windows:
+            if account.name not in asked:
+                asked[account.name] = step(now)
+                window.ask()
+        full = next(
+            (each for each, window in windows if not window.has_room(each.budget.throttle_rate)), None
+        )
+        for account, window in windows:
+            if full is None:
+                window.admit()
+            tx.put(account.name, balance.WINDOW, window.to_bytes())
+        return full
+
+    def _failed(self, id: str, error: StoreError) -> Admission:
+        _log.warning("budgets cannot be looked at: %s", error)
+        if self.on_failure == "fail_open":
+            return Admission(True, f"allowed unseen, for budgets cannot be looked at: {error}", id)
+        return Admission(False, f"budgets cannot be looked at: {error}", id, "unknown")
+
+    # --- afterwards ---------------------------------------------------------------------------------------
+
+    def settle(
+        self, reservation: str | Admission, cost: Decimal | int | str, *, call: str = "", **labels: Any
+    ) -> None:
+        """Count what a call has cost, in USD, in place of what was held for it; a second time changes
+        nothing. ``call`` is the call's id in the log that will be ingested: once the ledger has it, it is
+        counted there. ``labels`` are those of the call, for a reservation that is not known any more.
+
+        A store that cannot be used is logged, not raised: the call has been made. Raises ValueError for a
+        cost that is no amount.
+        """
+        self.settle_pico(reservation, _pico("cost", cost), call=call, **labels)
+
+    def settle_pico(self, reservation: str | Admission, cost: int, *, call: str = "", **labels: Any) -> None:
+        """As :meth:`settle`, of pico-dollars."""
+        id = reservation.reservation if isinstance(reservation, Admission) else reservation
+        accounts = self._of_call(labels)
+        now = int(self.clock() * _SECOND)
+        places = tuple((account.name, self._day(account.zone, now)) for account in accounts)
+
+        def settle(tx: Transaction) -> None:
+            known = tx.reservation(id)
+            if tx.is_settled(id):
+                return
+            _let_go(tx, known, now)
+            settlement = Settlement(id, call, now, cost, known.places if known else places)
+            for account, day in settlement.places:
+                for counter, number in balance.settling(day, cost):
+                    tx.add(account, counter, number)
+            tx.settle(settlement)
+            tx.release(id)
+
+        if id:  # without one no budget applied
+            self._afterwards(settle)
+
+    def release(self, reservation: str | Admission) -> None:
+        """Hold nothing for a call any more that was not made, or cost nothing."""
+        id = reservation.reservation if isinstance(reservation, Admission) else reservation
+        now = int(self.clock() * _SECOND)
+
+        def release(tx: Transaction) -> None:
+            known = tx.reservation(id)
+            _let_go(tx, known, now)
+            if known is not None:  # what it has asked for stays counted
+                tx.reserve(id, known._replace(held=0, ends=0), now, now + SECONDS * _SECOND)
+
+        if id:
+            self._afterwards(release)
+
+    def _afterwards(self, change: Callable[[Transaction], None]) -> None:
+        try:
+            self.store.change(change)
+        except StoreError as error:
+            _log.warning("a call's cost is not counted: %s", error)
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self.store.close()
+
+    # --- the ledger ---------------------------------------------------------------------------------------
+
+    def reconcile(self) -> bool:
+        """Look at the ledger now: what it has is no longer counted here. Returns False where there is no
+        ledger, or another process is looking. Raises :class:`costctl.ledger.LedgerError` and
+        :class:`costctl.sdk.StoreError`."""
+        return self._reconcile(0)
+
+    def _reconcile(self, patience: float) -> bool:
+        from costctl.ledger import Ledger
+        from costctl.sdk.reconcile import reconcile
+
+        ledger = Ledger(self.ledger, self._wait)
+        if not ledger.exists:
+            return False
+        now = int(self.clock() * _SECOND)
+        return reconcile(self.store, self._accounts, self.budgets, ledger, now, patience)
+
+    def _look_if_due(self, now: int) -> None:
+        """Have the ledger looked at where that is long ago: before the answer if it never was or a day ago,
+        else meanwhile."""
+        if self._every is None or 0 <= now < self._next_look:
+            return
+        # While one thread takes the first look, the others wait for it; later ones they leave to it.
+        if not self._looking.acquire(blocking=self._next_look < 0):
+            return
+        try:
+            if now < self._next_look:
+                return
+            last = self._looked()
+            if last is None or now - last > _STALE:
+                self._next_look = now + (self._every if self._look(_PATIENCE) else _AGAIN)
+            else:
+                self._next_look = now + self._every
+                self._blind = ""
+                if now - last >= self._every:
+                    Thread(target=self._look, daemon=True, name="costctl-reconcile").start()
+        finally:
+            self._looking.release()
+
+    def _looked(self) -> int | None:
+        from costctl.sdk.reconcile import looked
+
+        try:
+            return looked(self.store)
+        except StoreError:
+            return None  # the answer itself will say so
+
+    def _look(self, patience: float = 0) -> bool:
+        """Reconcile, and say in the log where that fails. One that was waited for leaves the throttler blind
+        then."""
+        from costctl.currency import CurrencyError
+        from costctl.ledger import LedgerError
+
+        try:
+            self._reconcile(patience)
+        except (LedgerError, StoreError, CurrencyError, OSError) as error:
+            message = getattr(error, "message", str(error))
+            _log.warning("the ledger cannot be looked at: %s", message)
+            if patience:
+                self._blind = f"what was spent cannot be looked up: {message}"
+            return False
+        self._blind = ""
+        return True
+
+    # --- labels and days ----------------------------------------------------------------------------------
+
+    def _of_call(self, labels: Mapping[str, Any]) -> tuple[Account, ...]:
+        call = self._labels | _call(**labels) if labels else self._labels
+        tags = call.get("tags") or {}
+        key = (*((name, value) for name, value in call.items() if name != "tags"), *sorted(tags.items()))
+        if key not in self._found:
+            if len(self._found) > 10_000:
+                self._found.clear()
+            self._found[key] = self._accounts.of(call)
+        return self._found[key]
+
+    def _day(self, zone: ZoneInfo, now: int) -> int:
+        """The number of the day that it is in ``zone``."""
+        begins, ends, day = self._days.get(zone.key, (0, 0, 0))
+        if not begins <= now < ends:
+            begins = now // _MINUTE * _MINUTE
+            ends = begins + _MINUTE
+            day = datetime.fromtimestamp(now // _SECOND, UTC).astimezone(zone).toordinal()
+            self._days[zone.key] = (begins, ends, day)
+        return day
+
+
+def _new_id(now: int) -> str:
+    """One that comes after the earlier ones: what is written together then stands together."""
+    return f"{now:014x}{secrets.token_hex(9)}"
+
+
+def _let_go(tx: Transaction, known: Reservation | None, now: int) -> None:
+    if known is not None and known.held and known.ends > now // balance.HOLD_STEP:
+        for account, _ in known.places:
+            tx.add(account, balance.hold(known.ends), -known.held)
+
+
+def _call(
+    team: str | None = None,
+    project: str | None = None,
+    user: str | None = None,
+    agent: str | None = None,
+    model: str | None = None,
+    provider: str | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """What is said of a call, by the public names of its labels."""
+    said = {
+        "team": team,
+        "project": project,
+        "user": user,
+        "agent": agent,
+        "model": model,
+        "provider": provider,
+        "tags": dict(tags) if tags else None,
+    }
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def _pico(name: str, usd: Decimal | int | str) -> int:
+    """Whole pico-dollars, the next ones. Raises ValueError."""
+    try:
+        amount = Fraction(Decimal(usd)) * PICO_PER_USD
+    except (ArithmeticError, ValueError):
+        raise ValueError(f"{name}: {usd!r} is no amount in USD") from None
+    if not 0 <= amount <= MAX_PICO:
+        raise ValueError(f"{name}: {usd} is no cost of a call")
+    return -(-amount.numerator // amount.denominator)
+
+
+def _of(settings: config.Settings | None) -> config.Settings:
+    assert settings is not None
+    return settings
+
+
+def _file(given: str | os.PathLike[str] | None, settings: config.Settings | None) -> str | os.PathLike[str]:
+    found = given or (settings.budgets if settings else None)
+    if found is None:
+        raise config.SettingError(
+            f"there are no budgets: no {config.BUDGETS_NAME} beside costctl.yaml, or here",
+            "name one, as in BudgetThrottler('budgets.yaml')",
+        )
+    return found
