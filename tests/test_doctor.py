@@ -18,6 +18,7 @@ from costctl.config import Settings, SourceEntry
 from costctl.doctor import Case, Diagnosis, Finding, doctor
 from costctl.ledger import Ledger
 from costctl.pricing.book import PriceBook
+from costctl.state import Part, State, beside
 
 HAIKU = "claude-haiku-3-20250307"
 """0.25 USD per million tokens of input and 1.25 of output (the book's chapter on costs, its price table)."""
@@ -234,6 +235,47 @@ def test_settings_that_cannot_be_read(patient: Patient) -> None:
     )
 
 
+def test_every_file_that_the_settings_name_is_looked_at(patient: Patient) -> None:
+    budgets = patient.file("b.yaml", "budgts: []\n")
+    rates = patient.file("rates.yaml", "rates: {TWD: {2024-10-01: 0}}\n")
+    budgets.chmod(0o600)
+    patient.settings = patient.settings._replace(budgets=budgets, currency_file=rates)
+    _, *problems = patient.found("settings")
+    assert told(problems) == [
+        ("problem", f"{budgets}:1: unknown key budgts"),
+        ("problem", f"{rates}:1: rates.TWD.2024-10-01 must be greater than 0, not '0'"),
+    ]
+
+
+def test_a_ledger_that_was_cut_short(patient: Patient) -> None:
+    patient.ingest(patient.file("usage.jsonl", call()))
+    with open(patient.ledger.path, "r+b") as file:
+        file.truncate(20_000)
+    done = patient.diagnosis()
+    finding = done.findings[-1]
+    assert (finding.check, finding.state) == ("ledger", "problem")
+    assert finding.hint.startswith("restore it from your own backup")
+    assert done.unreadable
+
+
+def test_the_state_beside_the_ledger(patient: Patient) -> None:
+    patient.ingest(patient.file("usage.jsonl", call()))
+    assert patient.found("state") == []
+    path = beside(patient.ledger.path)
+    rows = "CREATE TABLE seen (name TEXT)", *["INSERT INTO seen VALUES (hex(zeroblob(1500)))"] * 50
+    with State(path, Part("alerts", (rows,))):
+        pass
+    assert told(patient.found("state")) == [("ok", "state.sqlite can be read")]
+    with open(path, "r+b") as file:  # pages in the middle; SQLite's are of 4 kB
+        file.seek(40_960)
+        file.write(os.urandom(40_960))
+    finding = patient.one("state")
+    assert finding.state == "problem"
+    assert finding.hint.startswith("move it away")
+    path.write_bytes(b"no database at all")
+    assert told(patient.found("state")) == [("problem", f"{path} is not costctl's state")]
+
+
 def test_a_zone_without_a_name(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TZ", raising=False)
     patient.settings = patient.settings._replace(tz=None)
@@ -307,7 +349,7 @@ def test_calls_and_reports_of_one_day(patient: Patient) -> None:
 
 
 def test_two_groupings_of_one_day(patient: Patient) -> None:
-    def report(name: str, *results: dict[str, Any]) -> str:
+    def report(name: str, *results: dict[str, Any]) -> Path:
         day = f"{TODAY:%Y-%m-%d}"
         bucket = {"starting_at": f"{day}T00:00:00Z", "ending_at": f"{day}T23:59:59Z", "results": [*results]}
         return patient.file(name, json.dumps({"data": [bucket], "has_more": False, "next_page": None}))

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from costctl.doctor.finding import Case, Finding, size
+from costctl.state import files as state_files
 
 _LEAST_FREE = 10**9
 BUDGETS = "budgets.yaml"
@@ -18,15 +19,26 @@ BUDGETS = "budgets.yaml"
 def settings(case: Case) -> Iterator[Finding]:
     """The settings' file, and the files that it names."""
     from costctl.allocation import read as read_allocation
+    from costctl.currency import read as read_rates
     from costctl.documents import DocumentError
+    from costctl.documents import read as read_document
     from costctl.pricing.book import PriceBook
+
+    def read_budgets(path: Path) -> object:
+        # As far as its schema goes. What it takes from the environment may be another's.
+        return read_document(path, "budgets", environment=None)
 
     chosen = case.settings
     if case.fault:
         yield Finding("settings", "problem", case.fault, "until it is put right, this goes without it")
     else:
         yield Finding("settings", "ok", str(chosen.file) if chosen.file else "no costctl.yaml, which is fine")
-    for path, read in ((chosen.prices, PriceBook.load), (chosen.allocation, read_allocation)):
+    for path, read in (
+        (chosen.prices, PriceBook.load),
+        (chosen.allocation, read_allocation),
+        (chosen.budgets, read_budgets),
+        (chosen.currency_file, read_rates),
+    ):
         if path is not None:
             try:
                 read(path)
@@ -133,7 +145,8 @@ def modes(case: Case) -> Iterator[Finding]:
     ledger = case.ledger
     base = case.settings.file.parent if case.settings.file else Path.cwd()
     pulls = ledger.path.parent / "pulls"
-    private = [*ledger.files.all, ledger.files.spill, base / BUDGETS, pulls]
+    budgets = case.settings.budgets or base / BUDGETS
+    private = [*ledger.files.all, *state_files(ledger.path), ledger.files.spill, budgets, pulls]
     open_to_others = []
     for path in private:
         with suppress(OSError):
@@ -151,6 +164,26 @@ def modes(case: Case) -> Iterator[Finding]:
                 open_to_others.append(path)
     if not open_to_others and ledger.exists:
         yield Finding("modes", "ok", "only you may read the ledger's files")
+
+
+def state(case: Case) -> Iterator[Finding]:
+    """Whether what alerts remember can be read."""
+    from costctl.state import State, StateError, beside
+
+    path = beside(case.ledger.path)
+    if not path.exists():
+        return
+    try:
+        with State.rehearsal(path, wait=case.ledger.wait) as copy:
+            faults = [said for (said,) in copy.rows("PRAGMA quick_check(1)") if said != "ok"]
+    except StateError as error:
+        yield Finding("state", "problem", error.message, error.hint)
+        return
+    if faults:
+        hint = "move it away: a new one is made, and alerts are then told once more"
+        yield Finding("state", "problem", f"{path} is damaged: {faults[0]}", hint)
+    else:
+        yield Finding("state", "ok", f"{path.name} can be read")
 
 
 def disk(case: Case) -> Iterator[Finding]:
@@ -179,4 +212,5 @@ CHECKS: Mapping[str, Callable[[Case], Iterator[Finding]]] = {
     "files": left_behind,
     "modes": modes,
     "holder": holder,
+    "state": state,
 }

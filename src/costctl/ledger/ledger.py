@@ -220,7 +220,7 @@ class Ledger:
                 hint="move it away: the ledger is then as at its last checkpoint; ingest later files again",
                 file=self.path,
             )
-        if _is_corruption(message):
+        if _is_corruption(message) or "Could not read enough bytes" in message:  # of a file that was cut
             return LedgerDamaged(
                 f"the ledger {self.path} is damaged: {message}",
                 hint="restore it from your own backup, or move it and its log away and ingest again",
