@@ -17,11 +17,12 @@ from benchmarks.results import Pairs
 CALLS = 2_000_000
 TRANSCRIPT_LINES = 1_000_000
 TRANSCRIPTS = 200
+RECORDS = 500_000
 SEED = 1
 LONG, SHORT = 2, 7
 """How many pairs of runs: of works that take seconds, and of those that take a part of one."""
 
-BYTES_NEEDED = 12_000_000_000
+BYTES_NEEDED = 18_000_000_000
 
 
 def say(text: str) -> None:
@@ -30,11 +31,12 @@ def say(text: str) -> None:
 
 
 class Place:
-    """A directory for one run, at ``scale`` times the full amount of calls. Files are always 200."""
+    """A directory for one run, at ``scale`` times the full amount of calls. Numbers of files stay."""
 
     def __init__(self, directory: Path, scale: float) -> None:
         self.directory = directory
         self.calls = max(1000, int(CALLS * scale))
+        self.records = max(1000, int(RECORDS * scale))
         self._transcript_lines = max(10 * TRANSCRIPTS, int(TRANSCRIPT_LINES * scale))
 
     # Inputs
@@ -48,6 +50,14 @@ class Place:
         return self._made(
             "transcripts", "transcripts", str(TRANSCRIPTS), str(self._transcript_lines), str(SEED)
         )
+
+    def recut_transcripts(self, files: int) -> Path:
+        """The directory of the same transcripts in another number of files; it is made if there is none."""
+        return self._made(f"transcripts-in-{files}", "shapes", str(self.transcripts()), str(files))
+
+    def export(self, kind: str) -> Path:
+        """An export of the scale's records; it is made if there is none. ``kind`` is of exports.py."""
+        return self._made(f"{kind}.jsonl", "exports", kind, str(self.records), str(SEED))
 
     def append(self, log: Path, first: int, lines: int) -> None:
         """Let the call log ``log`` of ``first`` lines grow by ``lines`` that would have come next."""
@@ -137,6 +147,20 @@ class Place:
         )
         self.new_ledger("floor")
         self.expect_calls(ledger, self.calls)
+        return pairs
+
+    def ingest_of_export(self, kind: str) -> Pairs:
+        """First ingests of an export, against DuckDB's typed read of it into a new file."""
+        export, ledger = self.export(kind), self.directory / f"{kind}.duckdb"
+        say(f"ingesting {export.name} …")
+        pairs = self.in_turns(
+            LONG,
+            lambda: self.floor(f"read_{kind.replace('-', '_')}", export, self.new_ledger("floor")),
+            lambda: self.first_ingest(export, ledger),
+        )
+        self.new_ledger("floor")
+        self.expect_calls(ledger, self.records)
+        self.new_ledger(kind)
         return pairs
 
     @cached_property

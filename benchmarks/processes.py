@@ -1,4 +1,4 @@
-"""Running one process and measuring it whole: its wall time and its peak of memory.
+"""Running one process and measuring it whole: its wall and processor time and its peak of memory.
 
 The kernel counts the memory of the process that starts another towards the other's peak. So whatever is large
 (DuckDB writing inputs) happens in a process of its own, and the one that measures stays small.
@@ -25,9 +25,11 @@ class BenchmarkError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One finished process: ``peak`` is its resident memory at most, in bytes."""
+    """One finished process: ``seconds`` on the clock, ``processor`` seconds of all its threads; ``peak`` is
+    its resident memory at most, in bytes."""
 
     seconds: float
+    processor: float
     peak: int
     output: str
 
@@ -49,7 +51,8 @@ def run(*command: str | os.PathLike[str], directory: Path) -> Run:
         if process.returncode:
             shown = " ".join(map(str, command))
             raise BenchmarkError(f"{shown}: exit {process.returncode}\n{_text(errors)}")
-        return Run(seconds, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024), _text(output))
+        peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        return Run(seconds, usage.ru_utime + usage.ru_stime, peak, _text(output))
 
 
 def script(name: str, *arguments: str | os.PathLike[str], directory: Path) -> Run:

@@ -25,6 +25,11 @@ class Pairs:
         return min(run.seconds for run in self.ours) / min(run.seconds for run in self.floors)
 
     @property
+    def processor_ratio(self) -> float:
+        """The same of processor time, which other work on the machine disturbs less."""
+        return min(run.processor for run in self.ours) / min(run.processor for run in self.floors)
+
+    @property
     def median_ratio(self) -> float:
         return median(
             ours.seconds / floor.seconds for floor, ours in zip(self.floors, self.ours, strict=True)
@@ -49,7 +54,7 @@ def of_pairs(work: str, pairs: Pairs, most: float) -> Result:
         work,
         seconds(min(run.seconds for run in pairs.ours)),
         seconds(min(run.seconds for run in pairs.floors)),
-        f"{pairs.ratio:.2f} × (median {pairs.median_ratio:.2f})",
+        f"{pairs.ratio:.2f} × (median {pairs.median_ratio:.2f}, processor {pairs.processor_ratio:.2f})",
         f"<= {most:g} ×",
         pairs.ratio > most,
     )

@@ -6,9 +6,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.place import SHORT, Place, ledger_files, say
-from benchmarks.processes import BenchmarkError
-from benchmarks.results import Result, megabytes, of_pairs, seconds
+from benchmarks.place import LONG, SHORT, TRANSCRIPTS, Place, ledger_files, say
+from benchmarks.processes import BenchmarkError, Run
+from benchmarks.results import Pairs, Result, megabytes, of_pairs, seconds
 
 Work = Callable[[Place], list[Result]]
 
@@ -17,6 +17,11 @@ GROWTH = 1.25
 """The peak of four times the lines may be this much higher: DuckDB's limit bounds it, and only the greater
 ingest comes near that."""
 BYTES_A_CALL = 40
+NESTED = 2
+SHAPES = (3000, 3)
+"""The numbers of files, many small ones and a few large ones, that the transcripts are cut into."""
+SHAPE = 1.1
+"""The same bytes may take as long as in 200 even files; a tenth more is noise."""
 APPENDED = 0.05
 """Reading 1 % more may take this part of the first ingest, besides the start: an ingest of nothing new."""
 
@@ -27,6 +32,33 @@ def ingest_calls(place: Place) -> list[Result]:
 
 def ingest_transcripts(place: Place) -> list[Result]:
     return [of_pairs("ingest 200 transcripts", place.ingest_of_transcripts, 1.6)]
+
+
+def ingest_export(kind: str, records: str) -> Work:
+    """The work of an export, whose ``kind`` is of exports.py; ``records`` are what people call its parts."""
+    return lambda place: [
+        of_pairs(f"ingest {place.records:,} {records}", place.ingest_of_export(kind), NESTED)
+    ]
+
+
+def ingest_shapes(place: Place) -> list[Result]:
+    directories = {TRANSCRIPTS: place.transcripts()}
+    directories |= {files: place.recut_transcripts(files) for files in SHAPES}
+    ledger = place.directory / "shapes.duckdb"
+    runs: dict[int, list[Run]] = {files: [] for files in directories}
+    held = set()
+    say("ingesting transcripts in few and in many files …")
+    for _ in range(LONG):
+        for files, directory in directories.items():
+            runs[files].append(place.first_ingest(directory, ledger))
+            held.add(place.content(ledger))
+    if len(held) > 1:
+        raise BenchmarkError("the ledgers of the same lines hold\n" + "\n".join(held))
+    place.new_ledger("shapes")
+    return [
+        of_pairs(f"ingest transcripts in {files:,} files", Pairs(runs[TRANSCRIPTS], runs[files]), SHAPE)
+        for files in SHAPES
+    ]
 
 
 def ingest_again(place: Place) -> list[Result]:
@@ -157,6 +189,10 @@ def bytes_a_call(which: str, taken: int, calls: int) -> Result:
 WORKS: dict[str, Work] = {
     "ingest-calls": ingest_calls,
     "ingest-transcripts": ingest_transcripts,
+    "ingest-transcripts-shapes": ingest_shapes,
+    "ingest-litellm": ingest_export("litellm", "LiteLLM rows"),
+    "ingest-otlp": ingest_export("otlp", "OTLP spans"),
+    "ingest-openai-usage": ingest_export("openai-usage", "usage results"),
     "ingest-again": ingest_again,
     "ingest-appended": ingest_appended,
     "report": report,

@@ -6,9 +6,10 @@ import json
 import sys
 from collections import Counter, defaultdict
 from pathlib import Path
+from typing import Any
 
 import pytest
-from benchmarks import call_log, transcripts
+from benchmarks import call_log, exports, shapes, transcripts
 from benchmarks.__main__ import main
 from benchmarks.place import Place, place
 from benchmarks.processes import BenchmarkError, Run, run, script
@@ -17,7 +18,7 @@ from benchmarks.works import appended, bytes_a_call, peaks
 
 
 def _runs(*seconds: float) -> list[Run]:
-    return [Run(each, 0, "") for each in seconds]
+    return [Run(each, each, 0, "") for each in seconds]
 
 
 # Verdicts
@@ -117,6 +118,7 @@ def test_a_run_is_measured_whole(tmp_path: Path) -> None:
     large = run(sys.executable, "-c", "held = b'x' * 200_000_000", directory=tmp_path)
     assert small.output == "done\n"
     assert small.seconds > 0
+    assert small.processor > 0
     assert 200_000_000 < large.peak < 400_000_000
 
 
@@ -220,7 +222,89 @@ def test_transcripts_repeat_their_messages_as_real_ones_do(sessions: Path) -> No
     assert len([file for file in files if file.parent.name == "subagents"]) == 2
 
 
+def test_transcripts_cut_anew_are_the_same_bytes(sessions: Path, tmp_path: Path) -> None:
+    def text(directory: Path) -> bytes:
+        return b"".join(file.read_bytes() for file in sorted(directory.rglob("*.jsonl")))
+
+    for files in (3, 300):
+        shapes.write(tmp_path / str(files), sessions, files)
+        sizes = [file.stat().st_size for file in (tmp_path / str(files)).iterdir()]
+        assert len(sizes) == files
+        assert sum(sizes) == len(text(sessions))
+        assert text(tmp_path / str(files)) == text(sessions)
+        assert max(sizes) < sum(sizes) / files + 45_000  # a line is at most so long
+    shapes.write(tmp_path / "more", tmp_path / "3", 100_000)
+    assert len(list((tmp_path / "more").iterdir())) == text(sessions).count(b"\n")
+
+
+@pytest.mark.parametrize("kind", exports.KINDS)
+def test_an_export_is_the_same_each_time(kind: str, tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        exports.write(tmp_path / name, kind, 960, 1)
+    assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
+
+
+def _export(kind: str, records: int, tmp_path: Path) -> list[Any]:
+    exports.write(tmp_path / "export.jsonl", kind, records, 1)
+    return [json.loads(line) for line in (tmp_path / "export.jsonl").read_text().splitlines()]
+
+
+def test_spend_logs_have_the_cached_part_in_the_prompt(tmp_path: Path) -> None:
+    rows = _export("litellm", 500, tmp_path)
+    assert len({row["request_id"] for row in rows}) == 500
+    for row in rows:
+        usage = row["metadata"]["usage_object"]
+        cached = usage["prompt_tokens_details"]["cached_tokens"]
+        assert 0 <= cached + usage["cache_creation_input_tokens"] <= row["prompt_tokens"]
+        assert usage["completion_tokens_details"]["reasoning_tokens"] <= row["completion_tokens"]
+    assert {row["custom_llm_provider"] for row in rows} == {"openai", "anthropic"}
+    assert 1700 < (tmp_path / "export.jsonl").stat().st_size / 500 < 2600
+
+
+def test_spans_are_calls_of_an_agent(tmp_path: Path) -> None:
+    lines = _export("otlp", 500, tmp_path)
+    assert len(lines) == 50  # ten calls a line
+    for line in lines:
+        (resource,) = line["resourceSpans"]
+        *calls, agent = resource["scopeSpans"][0]["spans"]
+        assert len(calls) == 10
+        assert {call["parentSpanId"] for call in calls} == {agent["spanId"]}
+        assert {call["traceId"] for call in calls} == {agent["traceId"]}
+        ended = [int(call["endTimeUnixNano"]) for call in calls]
+        assert int(agent["endTimeUnixNano"]) == max(ended)
+
+
+def test_pages_of_usage_have_each_key_once_an_hour(tmp_path: Path) -> None:
+    pages = _export("openai-usage", 2000, tmp_path)
+    hours = [hour for page in pages for hour in page["data"]]
+    assert [len(page["data"]) for page in pages] == [24, 24, 2]  # 2,000 results, 40 an hour
+    assert [hour["start_time"] for hour in hours] == [1704067200 + 3600 * n for n in range(50)]
+    for hour in hours:
+        assert len({result["api_key_id"] for result in hour["results"]}) == 40
+        assert all(result["input_cached_tokens"] <= result["input_tokens"] for result in hour["results"])
+
+
 # Floors
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows"),
+    [("litellm", 960), ("otlp", 960 + 96), ("openai-usage", 960)],  # of spans each agent's too
+)
+def test_the_floor_of_an_export_has_a_row_a_record(kind: str, rows: int, tmp_path: Path) -> None:
+    import duckdb
+
+    exports.write(tmp_path / "export", kind, 960, 1)
+    database = tmp_path / "floor.duckdb"
+    script(f"floors/read_{kind.replace('-', '_')}", tmp_path / "export", database, directory=tmp_path)
+    tokens = {
+        "litellm": "metadata.usage_object.prompt_tokens FROM calls",
+        "otlp": "len(span.attributes) FROM spans",
+        "openai-usage": "result.input_tokens FROM results",
+    }
+    with duckdb.connect(str(database), read_only=True) as connection:
+        read = connection.execute(f"SELECT {tokens[kind]}").fetchall()
+    assert len([value for (value,) in read if value > 0]) == rows
 
 
 def test_the_floor_of_transcripts_counts_each_message_once_at_its_most(sessions: Path) -> None:
@@ -268,6 +352,11 @@ def test_every_work_runs_and_its_ledger_holds_what_it_was_given(
         "work",
         "ingest 4,000 calls",
         "ingest 200 transcripts",
+        "ingest transcripts in 3,000 files",
+        "ingest transcripts in 3 files",
+        "ingest 1,000 LiteLLM rows",
+        "ingest 1,000 OTLP spans",
+        "ingest 1,000 usage results",
         "ingest 200 unchanged files",
         "ingest 1 % appended",
         "report --by team,model",
