@@ -54,9 +54,11 @@ def of_text(head: bytes, most: int = SAMPLE_LINES) -> Sample:
     if objects := _documents(text, is_cut):
         return Sample("document", objects=objects)
     lines = text.split("\n")  # not at the other line ends of Unicode, which JSON texts may hold
+    if len(lines) > most and (objects := _objects(lines[:most])):
+        return Sample("jsonl", objects=objects)
     if is_cut:
         lines[-1] = _closed(lines[-1])
-    if objects := _objects(lines[:most]) or _objects(lines[most:SAMPLE_LINES]):
+    if objects := _objects(lines[:SAMPLE_LINES]):
         return Sample("jsonl", objects=objects)
     first = next((line for line in lines if line.strip()), "")
     names = header(first)
