@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from costctl.sdk.admission import Admission
+    from costctl.sdk.agent import BudgetAwareAgent, BudgetedCall, BudgetExceededError
     from costctl.sdk.cache import CachedMessage, CacheStats, FAQAgent, PromptCache
     from costctl.sdk.call_log import CallLog, CallLogError
     from costctl.sdk.record import CallRecord
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "Admission": "admission",
+    "BudgetAwareAgent": "agent",
+    "BudgetExceededError": "agent",
     "BudgetThrottler": "throttler",
+    "BudgetedCall": "agent",
     "CacheStats": "cache",
     "CachedMessage": "cache",
     "CallLog": "call_log",
@@ -36,7 +40,10 @@ _MODULES = {
 
 __all__ = [
     "Admission",
+    "BudgetAwareAgent",
+    "BudgetExceededError",
     "BudgetThrottler",
+    "BudgetedCall",
     "CacheStats",
     "CachedMessage",
     "CallLog",

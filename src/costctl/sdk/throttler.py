@@ -106,7 +106,8 @@ class BudgetThrottler:
         self._hold = int(hold * _SECOND)
         self._every = None if reconcile_every is None else int(reconcile_every * _SECOND)
         self._accounts = Accounts(self.budgets.budgets, zone)
-        self._labels = _call(team, project, user, agent, model, provider, tags)
+        self.labels = _call(team, project, user, agent, model, provider, tags)
+        """Those of its calls that were given, by name."""
         self._found: dict[tuple[tuple[str, object], ...], tuple[Account, ...]] = {}
         self._days: dict[str, tuple[int, int, int]] = {}
         self._next_look = -1
@@ -341,7 +342,7 @@ class BudgetThrottler:
     # --- labels and days ----------------------------------------------------------------------------------
 
     def _of_call(self, labels: Mapping[str, Any]) -> tuple[Account, ...]:
-        call = self._labels | _call(**labels) if labels else self._labels
+        call = self.labels | _call(**labels) if labels else self.labels
         tags = call.get("tags") or {}
         key = (*((name, value) for name, value in call.items() if name != "tags"), *sorted(tags.items()))
         if key not in self._found:
