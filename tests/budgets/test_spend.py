@@ -315,7 +315,10 @@ def test_amounts_change_on_their_day(ask: Ask) -> None:
     assert limits("2024-09-10 00:00:00") == [10]
     assert limits("2024-10-14 23:59:59") == [10]
     assert limits("2024-10-15 00:00:00") == [20]
-    assert limits("2024-11-01 00:00:00") == [20, 20]  # a period that is over has what held on its last day
+    assert limits("2024-11-01 00:00:00") == [20, 20]
+    # A period that is over keeps what held on its last day.
+    steps = (Amount("month", 10 * USD), Amount("month", 20 * USD, since=date(2024, 11, 1)))
+    assert limits("2024-11-01 00:00:00") == [20, 10]
 
 
 def test_a_budget_in_another_currency_has_the_rate_of_its_first_day(ask: Ask) -> None:

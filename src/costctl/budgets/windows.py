@@ -117,7 +117,7 @@ class Plan:
         before the current one is always among them: whose spend fell to nothing is still named."""
         steps = {self.history} if self.history else set()
         for window in self.windows:
-            steps |= {window.first, window.after, *(window.base or ())}
+            steps |= {window.first, *(window.base or ())}
             if not window.back:
                 steps.add(self.before(window.kind))
         return tuple(sorted(steps))
