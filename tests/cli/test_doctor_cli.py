@@ -111,3 +111,8 @@ def test_transcripts_of_this_machine(costctl: Costctl, usage: Path) -> None:
 def test_wrong_usage_stays_wrong(costctl: Costctl) -> None:
     assert costctl("doctor", "--tz", "Mars").code == 2
     assert costctl("doctor", "--now", "later").code == 2
+
+
+def test_on_a_terminal_it_says_that_it_looks(costctl: Costctl, usage: Path) -> None:
+    costctl("ingest", usage)
+    assert "looking" in costctl.on_a_terminal("doctor", stream="stderr").err

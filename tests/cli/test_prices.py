@@ -55,6 +55,14 @@ def test_reprice_shows_and_then_applies(costctl: Costctl) -> None:
 
 
 @pytest.mark.usefixtures("ledger")
+def test_reprice_says_on_a_terminal_what_it_is_at(costctl: Costctl) -> None:
+    own = ("--prices", "prices.yaml")
+    assert "pricing the calls anew" in costctl.on_a_terminal("reprice", *own, stream="stderr").err
+    assert costctl.on_a_terminal("reprice", *own, "--quiet", stream="stderr").err == ""
+    assert costctl("reprice", *own).err == ""
+
+
+@pytest.mark.usefixtures("ledger")
 def test_reprice_unpriced_applies_at_once_and_leaves_prices_alone(costctl: Costctl) -> None:
     run = costctl("reprice", "--unpriced", "--prices", "prices.yaml")
     assert (run.code, total(costctl)) == (0, Decimal("1.50"))

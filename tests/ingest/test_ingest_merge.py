@@ -214,3 +214,23 @@ def test_a_ledger_without_its_log_is_told(laptop: Desk, office: Desk, tmp_path: 
     done = office.ingest(copy)
     assert done["rows_new"] == 0
     assert f"skipped: {copy}: nothing is in it; a ledger is copied together with its log" in done.notes[0]
+
+
+def test_progress_is_told_of_a_ledger_as_of_a_file(laptop: Desk, office: Desk) -> None:
+    told: list[tuple[str, int]] = []
+
+    class Watch:
+        def start(self, total_bytes: int) -> None:
+            told.append(("start", total_bytes))
+
+        def advance(self, bytes: int, rows: int) -> None:  # noqa: ARG002
+            told.append(("advance", bytes))
+
+        def stop(self) -> None:
+            told.append(("stop", 0))
+
+    usage(laptop)
+    size = laptop.ledger.path.stat().st_size
+    office.ingest(laptop.ledger.path, progress=Watch())
+    assert (told[0], told[-1]) == (("start", size), ("stop", 0))
+    assert sum(bytes for what, bytes in told if what == "advance") == size

@@ -64,19 +64,21 @@ def doctor(session: Session, strict: Strict = False) -> None:
 
     Nothing is changed. The exit code is 1 only where there is a ledger that cannot be read.
     """
+    from costctl.cli.progress import Step
     from costctl.doctor import Case
     from costctl.doctor import doctor as examine
     from costctl.ingest.discover import claude_code_directories
 
-    done = examine(
-        Case(
-            session.ledger,
-            session.settings,
-            session.now,
-            _fault(),
-            tuple(Path(each) for each in claude_code_directories(_ENVIRONMENT)),
-        )
+    case = Case(
+        session.ledger,
+        session.settings,
+        session.now,
+        _fault(),
+        tuple(Path(each) for each in claude_code_directories(_ENVIRONMENT)),
     )
+    with Step(session.settings.quiet) as step:
+        step.show("looking")
+        done = examine(case)
     written = session.out.suffix.lower() if session.out else f".{session.settings.format}"
     session.show(done.report(narrow=written in (".table", ".txt")))
     if done.unreadable:

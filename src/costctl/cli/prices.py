@@ -395,15 +395,17 @@ def reprice(
     day. Nothing else moves a price that a call has: not a newer costctl, nor a changed prices.yaml.
     """
     from costctl import ingest
+    from costctl.cli.progress import Step
 
     if apply and dry_run:
         raise SettingError("--apply and --dry-run contradict each other", "give one of them")
-    session.show(
-        ingest.reprice(
+    with Step(session.settings.quiet) as step:
+        step.show("pricing the calls anew")
+        report = ingest.reprice(
             session.ledger,
             session.book,
             period=session.period,
             unpriced=unpriced,
             apply=apply or (unpriced and not dry_run),
         )
-    )
+    session.show(report)

@@ -130,8 +130,8 @@ class _Run:
         found = plan.pending(files, known, self.full)
         self._pass_over(found.unchanged)
         ledgers, todo = _apart([file for file, _, _ in found.todo])
-        if self.progress and todo:
-            self.progress.start(sum(file.status.st_size for file in todo))
+        if self.progress and (todo or ledgers):
+            self.progress.start(sum(file.status.st_size for file in [*todo, *ledgers]))
         if found.moved:
             self._keep_moved_and_price(found.moved)
         groups = list(plan.batches(todo))
@@ -143,7 +143,7 @@ class _Run:
             self._keep_moved_and_price([])
         if unpriced or self.others_wrote:
             self.unpriced_before = max(self._unpriced_of(files) - self.tally.unpriced, 0)
-        if self.progress and todo:
+        if self.progress:
             self.progress.stop()
 
     def _pass_over(self, unchanged: Sequence[Source]) -> None:
@@ -241,7 +241,8 @@ class _Run:
         with self.ledger.writing() as connection:
             connection.execute("BEGIN")
             try:
-                tally = merge(connection, other, file.name, self.book)
+                with watched(connection, self.progress, file.status.st_size):
+                    tally = merge(connection, other, file.name, self.book)
                 self.tally.add(tally)
             except LedgerError as error:
                 connection.execute("ROLLBACK")
