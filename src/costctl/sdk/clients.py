@@ -1,7 +1,7 @@
 """Clients of the ``anthropic`` and ``openai`` packages that log every call.
 
 Nothing of these packages is imported: a client is told by its class, and what it returns is read by name.
-Tested with anthropic 0.60 and openai 1.99 up to the newest versions.
+Tested with the oldest versions that the extras allow, and the newest.
 """
 
 from __future__ import annotations

@@ -96,6 +96,8 @@ def answer_of(answer: Any) -> Answer:
     """What a Message, a ChatCompletion, a Response or an embedding says. One without usage has
     :data:`UNKNOWN_COUNTS`. Raises :class:`UsageError`."""
     usage, id, model = part(answer, "usage"), _text(answer, "id"), _text(answer, "model")
+    if usage is None:
+        usage = part(answer, "x_groq", "usage")  # the last chunk of a stream
     if part(answer, "type") == "message":
         return Answer(id, _claude_provider(id, model), tuple(_messages(usage, model)))
     counts = UNKNOWN_COUNTS if usage is None else _openai(usage, model)
