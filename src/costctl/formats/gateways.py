@@ -73,12 +73,14 @@ def labels(words: str) -> str:
     )
     entries = f"list_transform(list_filter({listed}, lambda word: word <> ''), lambda word: {entry})"
     first = (
-        f"list_filter({entries}, lambda each, place: "
-        f"list_position(list_transform({entries}, lambda other: other.key), each.key) = place)"
+        "list_filter(entries, lambda each, place: "
+        "list_position(list_transform(entries, lambda other: other.key), each.key) = place)"
     )
+    # In a list of their own, so that the entries are made once, not once for each of them.
+    tags = f"list_transform([{entries}], lambda entries: map_from_entries({first}))[1]"
     return (
         f"CASE WHEN starts_with({words}, '[') AND {words} <> '[]' "
-        f"THEN TRY(CAST(to_json(map_from_entries({first})) AS VARCHAR)) END"
+        f"THEN TRY(CAST(to_json({tags}) AS VARCHAR)) END"
     )
 
 
@@ -95,13 +97,11 @@ def without(object: str, name: str) -> str:
 
 def merged(*objects: str) -> str:
     """SQL for the JSON object of several, any of which may be NULL; NULL if all are. The last goes first."""
-    first, *others = objects
-    for other in others:
-        first = (
-            f"CASE WHEN {other} IS NULL THEN {first} WHEN {first} IS NULL THEN {other} "
-            f"ELSE CAST(json_merge_patch({first}, {other}) AS VARCHAR) END"
-        )
-    return first
+    # Each is in it once, since what stands in a CASE twice is worked out twice.
+    return (
+        f"list_reduce([{', '.join(objects)}], lambda one, other: CASE WHEN other IS NULL THEN one "
+        "WHEN one IS NULL THEN other ELSE CAST(json_merge_patch(one, other) AS VARCHAR) END)"
+    )
 
 
 def tag(name: str, value: str) -> str:
