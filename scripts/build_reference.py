@@ -29,6 +29,7 @@ only; `NO_COLOR` turns colour off.
 | 1 | failed |
 | 2 | wrong usage |
 | 4 | done, but something needs attention |
+| 75 | refused, by `costctl guard` |
 | 130 | interrupted |
 """
 

@@ -72,6 +72,12 @@ COMMANDS = (
         QUESTIONS,
         "Say what may be spent, see where it stands, and be told in time.",
     ),
+    Entry(
+        "guard",
+        "costctl.cli.guard",
+        QUESTIONS,
+        "Ask before spending: exit with 75 if a budget is used up, or run COMMAND and exit with its code.",
+    ),
     Entry("sql", "costctl.cli.sql", QUESTIONS, "Ask the ledger in SQL, which cannot change it."),
     Entry(
         "prices",

@@ -65,7 +65,8 @@ class BudgetThrottler:
     ``team``, ``project``, ``user``, ``agent``, ``model``, ``provider`` and ``tags`` are those of the calls; a
     single call may say others. What was spent is the ``ledger``'s (by default the settings'), and what was
     settled here since: ``store`` keeps it, by default the ``state.sqlite`` beside the ledger. The ledger is
-    looked at every ``reconcile_every`` seconds by a thread (None: only by :meth:`reconcile`).
+    looked at every ``reconcile_every`` seconds by a thread (None: only by :meth:`reconcile` and
+    :meth:`look`); ``wait`` is for how long to wait for one that is written to.
 
     ``hold`` is for how many seconds money is kept for a call that is neither settled nor released.
     ``on_failure`` says what is answered while the store cannot be used. ``clock`` gives seconds since 1970.
@@ -91,6 +92,7 @@ class BudgetThrottler:
         on_failure: OnFailure = "fail_open",
         hold: float = 600.0,
         reconcile_every: float | None = 300.0,
+        wait: float | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         if on_failure not in get_args(OnFailure):
@@ -113,7 +115,7 @@ class BudgetThrottler:
         self._next_look = -1
         self._looking = Lock()
         self._blind = ""
-        self._wait = settings.wait if settings else config.DEFAULT_WAIT
+        self._wait = wait if wait is not None else settings.wait if settings else config.DEFAULT_WAIT
 
     # --- asking -------------------------------------------------------------------------------------------
 
@@ -305,12 +307,12 @@ class BudgetThrottler:
                 return
             last = self._looked()
             if last is None or now - last > _STALE:
-                self._next_look = now + (self._every if self._look(_PATIENCE) else _AGAIN)
+                self._next_look = now + (self._every if self.look() else _AGAIN)
             else:
                 self._next_look = now + self._every
                 self._blind = ""
                 if now - last >= self._every:
-                    Thread(target=self._look, daemon=True, name="costctl-reconcile").start()
+                    Thread(target=self.look, args=(0,), daemon=True, name="costctl-reconcile").start()
         finally:
             self._looking.release()
 
@@ -322,9 +324,10 @@ class BudgetThrottler:
         except StoreError:
             return None  # the answer itself will say so
 
-    def _look(self, patience: float = 0) -> bool:
-        """Reconcile, and say in the log where that fails. One that was waited for leaves the throttler blind
-        then."""
+    def look(self, patience: float = _PATIENCE) -> bool:
+        """Reconcile, or wait ``patience`` seconds for another process that does. Where the ledger cannot be
+        read, that is said in the log, and calls are answered by ``on_failure`` if there was patience for it;
+        then this returns False."""
         from costctl.currency import CurrencyError
         from costctl.ledger import LedgerError
 
