@@ -239,11 +239,17 @@ def test_every_file_that_the_settings_name_is_looked_at(patient: Patient) -> Non
     budgets = patient.file("b.yaml", "budgts: []\n")
     rates = patient.file("rates.yaml", "rates: {TWD: {2024-10-01: 0}}\n")
     budgets.chmod(0o600)
-    patient.settings = patient.settings._replace(budgets=budgets, currency_file=rates)
+    mapping = patient.file("gateway.yaml", "name: gateway\n")
+    patient.settings = patient.settings._replace(
+        budgets=budgets,
+        currency_file=rates,
+        sources=(SourceEntry(path=str(patient.directory), map=str(mapping)),),
+    )
     _, *problems = patient.found("settings")
     assert told(problems) == [
         ("problem", f"{budgets}:1: unknown key budgts"),
         ("problem", f"{rates}:1: rates.TWD.2024-10-01 must be greater than 0, not '0'"),
+        ("problem", f"{mapping}:1: the file lacks the key columns"),
     ]
 
 

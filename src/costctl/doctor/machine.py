@@ -22,6 +22,7 @@ def settings(case: Case) -> Iterator[Finding]:
     from costctl.currency import read as read_rates
     from costctl.documents import DocumentError
     from costctl.documents import read as read_document
+    from costctl.formats.mapping import read as read_mapping
     from costctl.pricing.book import PriceBook
 
     def read_budgets(path: Path) -> object:
@@ -33,12 +34,14 @@ def settings(case: Case) -> Iterator[Finding]:
         yield Finding("settings", "problem", case.fault, "until it is put right, this goes without it")
     else:
         yield Finding("settings", "ok", str(chosen.file) if chosen.file else "no costctl.yaml, which is fine")
-    for path, read in (
+    named: list[tuple[Path | None, Callable[[Path], object]]] = [
         (chosen.prices, PriceBook.load),
         (chosen.allocation, read_allocation),
         (chosen.budgets, read_budgets),
         (chosen.currency_file, read_rates),
-    ):
+    ]
+    named += [(Path(source.map), read_mapping) for source in chosen.sources if source.map]
+    for path, read in named:
         if path is not None:
             try:
                 read(path)
