@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -36,8 +36,11 @@ class Say:
     silent: bool = False
 
 
+Answer = Say | Callable[[str, dict[str, Any]], Say]
+
+
 class Vendor:
-    def __init__(self, *answers: Say) -> None:
+    def __init__(self, *answers: Answer) -> None:
         self.answers = list(answers)
         self.asked: list[dict[str, Any]] = []
         self.paths: list[str] = []
@@ -45,11 +48,12 @@ class Vendor:
         self.over = threading.Event()
 
     def next(self) -> Say:
-        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        return answer if isinstance(answer, Say) else answer(self.paths[-1], self.asked[-1])
 
 
 @contextmanager
-def vendor(*answers: Say) -> Iterator[Vendor]:
+def vendor(*answers: Answer) -> Iterator[Vendor]:
     served = Vendor(*answers)
 
     class Handler(BaseHTTPRequestHandler):
