@@ -24,7 +24,8 @@ Paths = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="PATH",
-        help="Files, directories, globs, or - for standard input. Default: the sources of costctl.yaml.",
+        help="Files, directories, globs, another ledger, or - for standard input. Default: the sources of "
+        "costctl.yaml.",
     ),
 ]
 ClaudeCode = Annotated[
@@ -173,6 +174,7 @@ zstdcat usage.jsonl.zst | costctl ingest -
 costctl ingest --dry-run usage.jsonl
 costctl ingest --map mapping.yaml gateway.csv
 costctl ingest --explain usage.jsonl
+costctl ingest laptop.duckdb
 """,
 )
 def ingest(
@@ -201,7 +203,7 @@ def ingest(
 
     Only what is new is read. A file may be plain, .gz or .zst, and may come again under another name: a call
     that is already there is not counted twice. Lines that cannot be read do not stop an ingest; `costctl
-    rejects` lists them.
+    rejects` lists them. Another ledger is merged, as often as it grows.
     """
     from costctl import ingest as room
     from costctl.cli.progress import Bar
