@@ -29,6 +29,27 @@ def ledger(costctl: Costctl) -> Path:
     return costctl.ledger
 
 
+def test_check_says_which_calls_these_books_would_price(costctl: Costctl) -> None:
+    """Two calls of one model that prices.yaml names, one of another that nobody does."""
+    line = (
+        '{{"id": "{}", "ts": "2024-10-05T12:00:00Z", "model": "{}", "input_tokens": 1, "output_tokens": 1}}\n'
+    )
+    usage = costctl.cwd / "usage.jsonl"
+    models = {"a": "ours", "b": "ours", "c": "lost"}
+    lines = (json.dumps({"id": id, "model": model, **call}) for id, model in models.items())
+    usage.write_text("\n".join(lines) + "\n")
+    (costctl.cwd / "prices.yaml").write_text("prices:\n  - {model: ours, input: 1, output: 5}\n")
+    assert costctl("ingest", usage).code == 0
+    could = "2 of these calls have a price now: `costctl reprice --unpriced` gives it"
+    other = "a prices.yaml can name a price"
+    assert costctl("prices", "check").err.startswith(other)
+    run = costctl("prices", "check", "--prices", "prices.yaml")
+    assert (run.code, run.err.splitlines()[0]) == (4, could)
+    assert other in run.err
+    assert costctl("reprice", "--unpriced", "--prices", "prices.yaml").code == 0
+    assert costctl("prices", "check", "--prices", "prices.yaml").err.startswith(other)
+
+
 # --- reprice ----------------------------------------------------------------------------------------------
 
 

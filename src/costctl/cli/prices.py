@@ -351,12 +351,16 @@ def check(session: Session) -> None:
     Looked at are the prices of your own, and the costs that the sources of calls state. Exits with 4 where
     there is anything. A shipped catalogue of more than 90 days is told, and is no reason for that.
     """
-    from costctl import analysis
+    from costctl import analysis, ingest
 
     report = analysis.price_check(session.ledger, session.book, now=session.now)
     session.show(report)
     if not report.complete:
-        session.say("a prices.yaml can name a price: --prices FILE, then `costctl reprice --unpriced`")
+        preview = ingest.reprice(session.ledger, session.book, unpriced=True)
+        if priced := preview.figures["calls_repriced"]:
+            session.say(f"{priced:,} of these calls have a price now: `costctl reprice --unpriced` gives it")
+        if preview.figures["unpriced_calls"]:
+            session.say("a prices.yaml can name a price: --prices FILE, then `costctl reprice --unpriced`")
     if any(row[2] == "price" for row in report.rows):
         session.say("a corrected prices.yaml corrects calls by `costctl reprice`")
     if report.rows:
