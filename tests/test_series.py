@@ -79,6 +79,16 @@ def test_of_a_period_that_is_over_nothing_is_guessed() -> None:
     assert forecast([7] * 30, SUNDAY, [], spent=210, begun=1) == Forecast(211, 211, 211, 30)
 
 
+def test_the_profile_is_of_eight_weeks() -> None:
+    def tomorrow(*oldest: int, days: int) -> int:
+        found = forecast([*oldest, *[100_000] * (days - len(oldest))], SUNDAY, after(SUNDAY, 1))
+        assert found is not None
+        return found.value
+
+    assert tomorrow(700_000, days=57) == 100_000  # 57 days ago
+    assert tomorrow(700_000, days=56) != 100_000  # 56 days ago, a Monday as tomorrow is
+
+
 def test_history_beyond_the_most_changes_nothing() -> None:
     noise = random.Random(5)
     daily = [noise.randrange(1, 1000) for _ in range(MOST_HISTORY)]
