@@ -31,9 +31,7 @@ def ledger(costctl: Costctl) -> Path:
 
 def test_check_says_which_calls_these_books_would_price(costctl: Costctl) -> None:
     """Two calls of one model that prices.yaml names, one of another that nobody does."""
-    line = (
-        '{{"id": "{}", "ts": "2024-10-05T12:00:00Z", "model": "{}", "input_tokens": 1, "output_tokens": 1}}\n'
-    )
+    call = {"ts": "2024-10-05T12:00:00Z", "input_tokens": 1, "output_tokens": 1}
     usage = costctl.cwd / "usage.jsonl"
     models = {"a": "ours", "b": "ours", "c": "lost"}
     lines = (json.dumps({"id": id, "model": model, **call}) for id, model in models.items())
