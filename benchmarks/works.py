@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.call_time import log_usage
 from benchmarks.place import LONG, SHORT, TRANSCRIPTS, Place, ledger_files, say
 from benchmarks.processes import BenchmarkError, Run
 from benchmarks.results import Pairs, Result, megabytes, of_pairs, seconds
@@ -197,6 +198,7 @@ WORKS: dict[str, Work] = {
     "ingest-appended": ingest_appended,
     "report": report,
     "help": start,
+    "log-usage": log_usage,
     "memory": memory,
     "size": size,
 }

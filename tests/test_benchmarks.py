@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from benchmarks import call_log, exports, shapes, transcripts
 from benchmarks.__main__ import main
+from benchmarks.call_time import of_calls, percentile
 from benchmarks.place import Place, place
 from benchmarks.processes import BenchmarkError, Run, run, script
 from benchmarks.results import Pairs, Result, of_pairs, table
@@ -43,6 +44,15 @@ def test_one_percent_more_may_take_a_twentieth_of_the_first_ingest_and_a_start(
 ) -> None:
     # 0.05 × 10 s + 0.2 s = 0.7 s
     assert appended(10.0, [0.3, 0.2], [1.0, ours]).missed is missed
+
+
+@pytest.mark.parametrize(("nanoseconds", "missed"), [(200_000, False), (200_001, True)])
+def test_a_call_is_timed_in_microseconds(nanoseconds: int, missed: bool) -> None:
+    taken = [1_000, nanoseconds, 900_000]
+    result = of_calls("log_api_usage, median", percentile(taken, 50), 200)
+    assert (result.goal, result.missed) == ("<= 200 µs", missed)
+    # of 0, 1, … 100 µs, 99 % took 99 at most
+    assert percentile([each * 1000 for each in range(101)], 99) == 99
 
 
 @pytest.mark.parametrize(

@@ -75,19 +75,24 @@ class CallLog:
         if day != self._day:
             self._open(day)
         lock = fcntl.LOCK_SH if len(content) <= ATOMIC else fcntl.LOCK_EX
-        fcntl.flock(self._descriptor, lock)
-        status = os.fstat(self._descriptor)
-        if not status.st_nlink:  # removed; closing it gives its lock back
-            self._open(day)
-            fcntl.flock(self._descriptor, lock)
-            status = os.fstat(self._descriptor)
         try:
-            if status.st_size and os.pread(self._descriptor, 1, status.st_size - 1) != b"\n":
-                content = b"\n" + content
+            while True:
+                fcntl.flock(self._descriptor, lock)
+                status = os.fstat(self._descriptor)
+                if not status.st_nlink:  # removed; closing it gives its lock back
+                    self._open(day)
+                elif not status.st_size or os.pread(self._descriptor, 1, status.st_size - 1) == b"\n":
+                    break
+                elif lock == fcntl.LOCK_EX:
+                    content = b"\n" + content
+                    break
+                else:  # half a line: of somebody who writes just now, or of somebody who died
+                    lock = fcntl.LOCK_EX
             while content:
                 content = content[os.write(self._descriptor, content) :]
         finally:
-            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+            if self._descriptor >= 0:
+                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
     def _open(self, day: int) -> None:
         self._close()

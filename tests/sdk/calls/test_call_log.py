@@ -144,7 +144,7 @@ def test_eight_processes_lose_nothing(tmp_path: Path) -> None:
         process.start()
     for process in processes:
         process.join()
-    found = lines(tmp_path)
+    found = lines(tmp_path)  # a blank line would be no JSON
     assert len(found) == 8 * 500
     assert {(each["process"], each["number"]) for each in found} == {
         (p, n) for p in range(8) for n in range(500)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.sdk.calls.conftest import Lines
 
+from costctl import sdk
 from costctl.ingest import ingest
 from costctl.ledger import Ledger
 from costctl.pricing.book import PriceBook
@@ -353,6 +355,20 @@ def test_a_call_that_is_told_twice_is_one_call(tracker: CostTracker, calls: Path
     assert rows(ledger, "SELECT CAST(count(*) AS BIGINT) FROM calls") == [(3,)]
 
 
+def test_a_call_that_the_vendors_own_answers_tell_too_is_one_call(
+    tracker: CostTracker, calls: Path, tmp_path: Path
+) -> None:
+    usage = {"input_tokens": 100, "output_tokens": 10, "service_tier": "standard"}
+    answer = {"id": "msg_1", "type": "message", "model": SONNET, "usage": usage}
+    tracker.log_response(answer, timestamp=WHEN)
+    (tmp_path / "answers.jsonl").write_text(json.dumps({"timestamp": f"{WHEN}Z", "response": answer}) + "\n")
+    ledger = Ledger(tmp_path / "ledger.duckdb")
+    ingest(ledger, [str(calls), str(tmp_path / "answers.jsonl")], book=PriceBook.load())
+    assert rows(ledger, "SELECT CAST(count(*) AS BIGINT), CAST(sum(cost_pico) AS BIGINT) FROM calls") == [
+        (1, 450 * 10**6)  # 100 × 3 + 10 × 15 = 450 / 1e6
+    ]
+
+
 def test_the_summary_is_the_ledgers(tracker: CostTracker, calls: Path, tmp_path: Path) -> None:
     """book.md section 4: sums, rates over what says so, and the period without its end."""
     for team, success, latency in [("search", True, 1000), ("search", False, 2000), ("sales", True, 10)]:
@@ -392,3 +408,17 @@ print(sorted({"duckdb", "pyarrow", "yaml", "httpx2", "typer", "rich"} & sys.modu
         [sys.executable, "-c", script, str(tmp_path / "calls")], cwd=tmp_path, text=True
     )
     assert found == "[]\n"
+
+
+def test_nothing_is_imported_before_it_is_asked_for() -> None:
+    script = (
+        "import costctl.sdk, sys; print([name for name in sys.modules if name.startswith('costctl.sdk.')])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", script], text=True) == "[]\n"
+
+
+def test_every_public_name_is_there() -> None:
+    for name in sdk.__all__:
+        assert getattr(sdk, name).__name__ == name
+    with pytest.raises(AttributeError, match="'helper'"):
+        sdk.helper  # noqa: B018
