@@ -11,6 +11,8 @@ from tests.budgets.channels.messages import alert, message, send_to
 from tests.budgets.channels.receivers import MailReceiver, closed_port, mute_port, smtp
 
 from costctl.budgets.channels import Sent
+from costctl.budgets.channels import mail as mails
+from costctl.budgets.channels.settings import Settings
 from costctl.documents import Secret
 
 BASE: dict[str, Any] = {"from": "Costs <costs@example.com>", "to": ["a@example.com", "b@example.com"]}
@@ -94,6 +96,15 @@ def test_a_silent_server_is_left_at_the_deadline() -> None:
     with mute_port() as port:
         sent = send_to("email", to(f"smtp://127.0.0.1:{port}"), deadline=0.5)
     assert sent == Sent(False, "no answer in time")
+
+
+def test_silence_is_told_from_a_connection_that_was_lost() -> None:
+    # The library gives up by itself, at the same time as who waits for it: it must not matter who is first.
+    with mute_port() as port:
+        settings = Settings(to(f"smtp://127.0.0.1:{port}"))
+        assert mails._attempt(
+            settings, mails.compose(message(), "a@example.com", ["b@example.com"]), 0.2
+        ) == (Sent(False, "no answer in time"))
 
 
 def test_a_greeting_without_an_end_is_left_at_the_deadline() -> None:

@@ -72,8 +72,9 @@ def _attempt(settings: Settings, mail: EmailMessage, deadline: float) -> Sent:
         return _refused(error.smtp_code, "at DATA")
     except smtplib.SMTPNotSupportedError:
         return Sent(False, "the mail server lacks what the settings need", final=True)
-    except smtplib.SMTPServerDisconnected:
-        return Sent(False, "connection lost")
+    except smtplib.SMTPServerDisconnected as error:
+        # The library's word for a server that said nothing in time, too.
+        return NO_ANSWER if isinstance(error.__context__, TimeoutError) else Sent(False, "connection lost")
     except smtplib.SMTPResponseException as error:
         return _refused(error.smtp_code, "")
     except ssl.SSLCertVerificationError:
