@@ -39,6 +39,16 @@ _PROVIDERS = {
     "api.x.ai": "x-ai",
     "openrouter.ai": "openrouter",
 }
+_CLOUDS = {
+    "AnthropicBedrockMantle": "aws",
+    "AnthropicFoundry": "azure",
+    "AnthropicGoogleCloud": "google",
+    "AnthropicVertex": "google",
+    "AzureOpenAI": "azure",
+    "BedrockOpenAI": "aws",
+}
+"""Clients of those who sell the vendors' models."""
+
 _MARK = "_costctl_logs"
 _NOT_SENT = ("ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol")
 
@@ -67,12 +77,12 @@ def logged(
     for what is no such client, ValueError for one that logs already.
     """
     cls = type(client)
-    names = {base.__name__ for base in cls.__mro__}
+    names = {base.__name__.removeprefix("Async") for base in cls.__mro__}
     packages = {base.__module__.partition(".")[0] for base in cls.__mro__}
     package = next((name for name in _CALLS if name in packages), None)
-    if package is None or not names & {"SyncAPIClient", "AsyncAPIClient"}:
+    if package is None or not names & {"SyncAPIClient", "APIClient"}:
         raise TypeError(f"{cls.__name__} is no client of anthropic or openai")
-    if names & {"AnthropicBedrock", "AsyncAnthropicBedrock"}:
+    if "AnthropicBedrock" in names:
         raise TypeError(
             "the streams of Amazon Bedrock cannot be read here: ingest its invocation logs instead"
         )
@@ -115,7 +125,7 @@ def logged(
         watch.answered(result, bool(kwargs.get("stream")))
         return result
 
-    ours = async_request if "AsyncAPIClient" in names else request
+    ours = async_request if "APIClient" in names else request
     # The class is what a client's own copies are made of.
     copy: Any = client.copy()  # type: ignore[attr-defined]
     copy.__class__ = type(cls.__name__, (cls,), {"request": ours, _MARK: True, "__module__": cls.__module__})
@@ -211,8 +221,5 @@ def _may_be_billed(error: BaseException) -> bool:
 
 def _provider(names: set[str], address: str) -> str | None:
     """Whom the client asks, if that is known."""
-    if names & {"AzureOpenAI", "AsyncAzureOpenAI"}:
-        return "azure"
-    if names & {"AnthropicVertex", "AsyncAnthropicVertex"}:
-        return "google"
-    return _PROVIDERS.get(urlsplit(address).hostname or "")
+    of_class = next((_CLOUDS[name] for name in names if name in _CLOUDS), None)
+    return of_class or _PROVIDERS.get(urlsplit(address).hostname or "")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -354,6 +356,34 @@ def test_only_clients_can_be_wrapped_and_only_once(tracker: CostTracker) -> None
         assert isinstance(wrapped, anthropic.Anthropic)
         with pytest.raises(ValueError, match="logs its calls already"):
             tracker.wrap(wrapped)
+
+
+def test_bedrocks_own_streams_cannot_be_followed(tracker: CostTracker) -> None:
+    with (
+        anthropic.AnthropicBedrock(aws_access_key="a", aws_secret_key="b", aws_region="us-east-1") as raw,
+        pytest.raises(TypeError, match="ingest its invocation logs"),
+    ):
+        tracker.wrap(raw)
+
+
+LEAVING = """
+import sys
+import anthropic
+from costctl.sdk import CostTracker
+client = CostTracker(sys.argv[1]).wrap(anthropic.Anthropic(api_key="k", base_url=sys.argv[2]))
+question = [{"role": "user", "content": "Returns?"}]
+stream = client.messages.create(model=sys.argv[3], max_tokens=64, messages=question, stream=True)
+next(iter(stream))
+sys.exit()
+"""
+
+
+def test_a_stream_that_the_end_of_the_program_breaks_off(calls: Path, lines: Lines) -> None:
+    with vendor(Say(events=said.message_events("msg_01", **CACHED), waits=4)) as served:
+        arguments = [str(calls), served.url, said.SONNET]
+        subprocess.run([sys.executable, "-c", LEAVING, *arguments], check=True, capture_output=True)
+    left = LINE | {"output_tokens": 1, "success": False, "error_type": "stream_closed"}
+    assert [without_time(each) for each in lines()] == [left]
 
 
 def test_the_client_itself_stays_as_it_was(tracker: CostTracker, calls: Path) -> None:

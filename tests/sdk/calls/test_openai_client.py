@@ -280,6 +280,16 @@ def test_some_providers_are_told_by_their_address(
     assert lines()[0].get("provider") == provider
 
 
+def test_azure_is_told_by_its_client(tracker: CostTracker, lines: Lines) -> None:
+    with (
+        vendor(Say(said.completion(**USAGE))) as served,
+        openai.AzureOpenAI(api_key="k", azure_endpoint=served.url, api_version="2024-10-21") as raw,
+    ):
+        _create(tracker.wrap(raw))
+    assert served.paths == ["/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21"]
+    assert [without_time(each) for each in lines()] == [CHAT_LINE | {"provider": "azure"}]
+
+
 def test_asynchronous_calls_are_lines(tracker: CostTracker, lines: Lines) -> None:
     async def main(served: Vendor) -> None:
         async with openai.AsyncOpenAI(api_key="k", base_url=served.url) as raw:
