@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.brake_time import ask_budget
 from benchmarks.call_time import log_usage
 from benchmarks.place import LONG, SHORT, TRANSCRIPTS, Place, ledger_files, say
 from benchmarks.processes import BenchmarkError, Run
@@ -199,6 +200,7 @@ WORKS: dict[str, Work] = {
     "report": report,
     "help": start,
     "log-usage": log_usage,
+    "ask-budget": ask_budget,
     "memory": memory,
     "size": size,
 }
