@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from costctl.ingest import ingest
 from costctl.ledger import Ledger
 from costctl.pricing.book import PriceBook
 from costctl.sdk import BudgetThrottler
-from costctl.sdk.store import Store
+from costctl.sdk.balance import Base
+from costctl.sdk.store import Store, Transaction
 
 TOKENS_PER_USD = 800_000
 """Output of the book's haiku at 1.25 USD a million: 800,000 tokens are 1 USD."""
@@ -166,6 +168,48 @@ def test_a_ledger_that_cannot_be_read(brake: Brake, log: Log) -> None:
     answer = brake(BUDGETS, team="search", on_failure="fail_closed").should_allow_request()
     assert answer.refusal == "unknown"
     assert answer.reason.startswith("what was spent cannot be looked up: ")
+
+
+def test_the_ledger_is_looked_at_every_five_minutes(brake: Brake, log: Log, clock: Clock) -> None:
+    log.call("a", 1, NOON)
+    log.ingest()
+    throttler = brake(BUDGETS, team="search")
+    assert left(throttler) == 9
+    log.call("b", 2, NOON)
+    log.ingest()
+    clock.now += 299
+    assert left(throttler) == 9
+    clock.now += 1
+    throttler.should_allow_request(estimate=0)  # does not wait for it
+    for thread in threading.enumerate():
+        if thread.name == "costctl-reconcile":
+            thread.join()
+    assert left(throttler) == 7
+
+
+def test_a_first_look_of_another_process_is_waited_for(
+    brake: Brake, store: Store, clock: Clock, log: Log
+) -> None:
+    log.call("a", 1, NOON - timedelta(days=1))
+    log.ingest()
+    lease = f"another {int(clock.now * 1_000_000) + 1000}".encode()
+    store.change(lambda tx: tx.put("", "lease", lease))
+    budgets = "  - {name: b, scope: all, daily_budget: 1}\n"
+    found = Base(first=NOON.date().toordinal(), spent=10**12, limit=10**12, critical=10**12).to_bytes()
+
+    def look() -> None:
+        account = brake(budgets)._accounts.of({})[0].name
+
+        def apply(tx: Transaction) -> None:
+            tx.put(account, "b:day", found)
+            tx.put("", "looked", b"1")
+
+        store.change(apply)
+
+    other = threading.Timer(0.2, look)
+    other.start()
+    assert brake(budgets).should_allow_request().refusal == "exceeded"
+    other.join()
 
 
 def test_only_one_process_looks_at_a_time(brake: Brake, log: Log, store: Store, clock: Clock) -> None:

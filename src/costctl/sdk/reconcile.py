@@ -22,10 +22,13 @@ if TYPE_CHECKING:
 
 _META = ""
 """The account that is none: what the store knows of itself."""
-_LOOKED, _LEASE = "looked", "lease"
+_LOOKED, _LEASE, _SEEN = "looked", "lease", "seen"
 
 _LEASED = 300_000_000
 """Microseconds that a look may take before another one may begin."""
+
+_HOUR = 3_600_000_000
+"""Microseconds. So often days begin somewhere: what the same ledger has of today is then another sum."""
 
 _ATTEMPTS = 3
 
@@ -44,7 +47,8 @@ def reconcile(
     its end. Returns False if that does not come.
 
     A settlement with a call's id is dropped once the ledger has that call. One without is thought to be there
-    once the ledger has a later call.
+    once the ledger has a later call. Where neither the ledger nor the budgets have changed within the hour,
+    there is nothing to do.
     """
     token = secrets.token_hex(8)
     before, deadline = looked(store), time.monotonic() + patience
@@ -55,10 +59,13 @@ def reconcile(
         if looked(store) != before:
             return True
     try:
+        version = f"{_version(ledger)} {budgets.fingerprint} {accounts.zone} {now // _HOUR}".encode()
+        if store.change(lambda tx: _is_seen(tx, token, version, now)):
+            return True
         settlements = store.change(lambda tx: tx.settlements())
         seen, look = _look(ledger, budgets, accounts, settlements, now)
         bases = _bases(accounts, look.spent)
-        return store.change(lambda tx: _apply(tx, token, seen, bases, now))
+        return store.change(lambda tx: _apply(tx, token, seen, bases, version, now))
     except BaseException:
         store.change(lambda tx: _give_back(tx, token))
         raise
@@ -84,6 +91,24 @@ def _holds(tx: Transaction, token: str) -> bool:
 def _give_back(tx: Transaction, token: str) -> None:
     if _holds(tx, token):
         tx.drop(_META, [_LEASE])
+
+
+def _version(ledger: Ledger) -> str:
+    """Which ledger it is, and its last commit's number."""
+    with ledger.reading() as engine:
+        meta: dict[str, str] = dict(
+            engine.rows("SELECT key, value FROM meta WHERE key IN ('ledger_id', 'commit')")
+        )
+    return f"{meta['ledger_id']} {meta['commit']}"
+
+
+def _is_seen(tx: Transaction, token: str, version: bytes, now: int) -> bool:
+    (meta,) = tx.counters([_META])
+    if meta.get(_SEEN) != version or not _holds(tx, token):
+        return False
+    tx.put(_META, _LOOKED, str(now).encode())
+    tx.drop(_META, [_LEASE])
+    return True
 
 
 def _look(
@@ -150,7 +175,12 @@ def _day(spent: Spent) -> int:
 
 
 def _apply(
-    tx: Transaction, token: str, seen: Sequence[Settlement], bases: dict[str, dict[str, Base]], now: int
+    tx: Transaction,
+    token: str,
+    seen: Sequence[Settlement],
+    bases: dict[str, dict[str, Base]],
+    version: bytes,
+    now: int,
 ) -> bool:
     if not _holds(tx, token):
         return False  # it took so long that another one has begun
@@ -165,5 +195,6 @@ def _apply(
             tx.put(account, balance.base(kind), base.to_bytes())
     tx.forget([each.id for each in seen])
     tx.put(_META, _LOOKED, str(now).encode())
+    tx.put(_META, _SEEN, version)
     tx.drop(_META, [_LEASE])
     return True

@@ -29,15 +29,15 @@ __all__ = ["RedisStore"]
 
 
 class RedisStore:
-    """The counters in the Redis at ``url`` (``redis://host:6379/0``, with TLS ``rediss://``), under names
-    that begin with ``prefix``; its braces keep them on one node of a cluster.
+    """The counters in the Redis at ``url`` (``redis://host:6379/0``, with TLS ``rediss://``; no cluster),
+    under names that begin with ``prefix``.
 
     A step reads, and writes all at once if nothing that it has read was changed meanwhile; else it is run
     again, for ``wait`` seconds in all. A Redis that does not answer within ``timeout`` seconds is down.
     """
 
     def __init__(
-        self, url: str, *, prefix: str = "{costctl}:", wait: float = 1.0, timeout: float = 1.0
+        self, url: str, *, prefix: str = "costctl:", wait: float = 1.0, timeout: float = 1.0
     ) -> None:
         self.wait = wait
         self._prefix = prefix.encode()

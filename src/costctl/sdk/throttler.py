@@ -66,7 +66,7 @@ class BudgetThrottler:
     single call may say others. What was spent is the ``ledger``'s (by default the settings'), and what was
     settled here since: ``store`` keeps it, by default the ``state.sqlite`` beside the ledger. The ledger is
     looked at every ``reconcile_every`` seconds by a thread (None: only by :meth:`reconcile` and
-    :meth:`look`); ``wait`` is for how long to wait for one that is written to.
+    :meth:`look`); ``wait`` is for how many seconds to wait for one that is written to.
 
     ``hold`` is for how many seconds money is kept for a call that is neither settled nor released.
     ``on_failure`` says what is answered while the store cannot be used. ``clock`` gives seconds since 1970.
@@ -92,7 +92,7 @@ class BudgetThrottler:
         on_failure: OnFailure = "fail_open",
         hold: float = 600.0,
         reconcile_every: float | None = 300.0,
-        wait: float | None = None,
+        wait: float = 5.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         if on_failure not in get_args(OnFailure):
@@ -115,7 +115,7 @@ class BudgetThrottler:
         self._next_look = -1
         self._looking = Lock()
         self._blind = ""
-        self._wait = wait if wait is not None else settings.wait if settings else config.DEFAULT_WAIT
+        self._wait = wait
 
     # --- asking -------------------------------------------------------------------------------------------
 
@@ -295,24 +295,24 @@ class BudgetThrottler:
         return reconcile(self.store, self._accounts, self.budgets, ledger, now, patience)
 
     def _look_if_due(self, now: int) -> None:
-        """Have the ledger looked at where that is long ago: before the answer if it never was or a day ago,
-        else meanwhile."""
+        """Have the ledger looked at where that is long ago: by a thread; the first time, before the answer,
+        if nobody has for a day."""
         if self._every is None or 0 <= now < self._next_look:
             return
         # While one thread takes the first look, the others wait for it; later ones they leave to it.
-        if not self._looking.acquire(blocking=self._next_look < 0):
+        first = self._next_look < 0
+        if not self._looking.acquire(blocking=first):
             return
         try:
             if now < self._next_look:
                 return
             last = self._looked()
-            if last is None or now - last > _STALE:
-                self._next_look = now + (self._every if self.look() else _AGAIN)
-            else:
-                self._next_look = now + self._every
-                self._blind = ""
-                if now - last >= self._every:
-                    Thread(target=self.look, args=(0,), daemon=True, name="costctl-reconcile").start()
+            if first and (last is None or now - last > _STALE):
+                self.look()
+            elif last is None or now - last >= self._every:
+                # No daemon: one that is killed in the middle of a query may take the process's end with it.
+                Thread(target=self.look, args=(0,), name="costctl-reconcile").start()
+            self._next_look = now + (_AGAIN if self._blind else self._every)
         finally:
             self._looking.release()
 
