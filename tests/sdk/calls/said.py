@@ -36,7 +36,7 @@ def message_events(id: str = "msg_02", output: int = 350, **usage: Any) -> list[
         {
             "type": "message_delta",
             "delta": {"stop_reason": "end_turn", "stop_sequence": None},
-            "usage": {"output_tokens": output},
+            "usage": {"output_tokens": output, "input_tokens": None, "cache_read_input_tokens": None},
         },
         {"type": "message_stop"},
     ]

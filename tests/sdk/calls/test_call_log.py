@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import multiprocessing
 import signal
@@ -111,22 +112,48 @@ def test_threads_share_a_log(tmp_path: Path) -> None:
 
 
 FORKING = """
-import os, sys
+import os, sys, threading
 from costctl.sdk import CallLog
-log = CallLog(sys.argv[1])
-log.append({"who": "parent"})
-child = os.fork()
-if child == 0:
-    log.append({"who": "child"})
-    os._exit(0)
-assert os.waitpid(child, 0)[1] == 0
-log.append({"who": "parent again"})
+log, over = CallLog(sys.argv[1]), threading.Event()
+
+def write():
+    while not over.is_set():
+        log.append({"who": "thread"})
+
+thread = threading.Thread(target=write)
+thread.start()
+for number in range(100):
+    child = os.fork()
+    if child == 0:
+        log.append({"who": number})
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+over.set()
+thread.join()
 """
 
 
 def test_a_forked_process_goes_on_with_it(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, "-c", FORKING, str(tmp_path / "calls")], check=True)
-    assert [each["who"] for each in lines(tmp_path / "calls")] == ["parent", "child", "parent again"]
+    """Even if it was forked while another thread was writing."""
+    arguments = [sys.executable, "-c", FORKING, str(tmp_path / "calls")]
+    subprocess.run(arguments, check=True, capture_output=True, timeout=60)
+    found = [each["who"] for each in lines(tmp_path / "calls")]
+    assert [each for each in found if each != "thread"] == list(range(100))
+
+
+def test_a_long_line_waits_for_those_who_are_writing(tmp_path: Path) -> None:
+    log = CallLog(tmp_path, lambda: NOON)
+    log.append({"n": 1})
+    with open(log.file(20_749), "rb") as writing:
+        fcntl.flock(writing, fcntl.LOCK_SH)
+        log.append({"n": 2})
+        thread = threading.Thread(target=log.append, args=({"n": 3, "text": "x" * 5000},))
+        thread.start()
+        time.sleep(0.2)  # enough for one that does not wait
+        assert [each["n"] for each in lines(tmp_path)] == [1, 2]
+        fcntl.flock(writing, fcntl.LOCK_UN)
+        thread.join()
+    assert [each["n"] for each in lines(tmp_path)] == [1, 2, 3]
 
 
 def _write(directory: Path, process: int, count: int) -> None:
