@@ -290,7 +290,7 @@ def test_an_alias_is_the_value_of_its_anchor(reading: Callable[..., Document]) -
 
 
 def test_a_file_above_one_mebibyte_is_refused(faults: Callable[..., Any]) -> None:
-    assert faults("a: " + "x" * 2**20) == [(0, "is larger than 1 MiB", "")]
+    assert faults("a: " + "x" * 2**20) == [(0, "is larger than 1 MiB", "shorten it")]
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ _Fault = tuple[tuple[str, ...], str, str]
 """Where it is, what it is, and the way out."""
 
 _HINT = "write ${NAME} and set NAME, or ${file:/run/secrets/name}"
+_MAIL_HINT = "as in smtp://mail.example:587; username and password are keys of their own"
+_WEB_HINT = "as in https://alerts.example/costctl, without a user; a webhook can have headers"
 
 
 def channels_of(
@@ -65,7 +67,9 @@ def _faults(
     if isinstance(url, str):
         literal = _is_literal(document, *place, "url")
         if (resolved or literal) and (wrong := fault(url, _SCHEMES.get(kind, _WEB))):
-            faults.append(((*place, "url"), f"{where}: {wrong}", ""))
+            faults.append(
+                ((*place, "url"), f"{where}: {wrong}", _MAIL_HINT if kind == "email" else _WEB_HINT)
+            )
         elif literal and _holds_a_key(kind, url):
             message = f"{where}.url holds a key, so it must come from the environment or a file of its own"
             faults.append(((*place, "url"), message, _HINT))
@@ -75,7 +79,7 @@ def _faults(
                 message = f"{where}.{key}.{each} must come from the environment or a file of its own"
                 faults.append(((*place, key, each), message, _HINT))
     if kind == "email" and ("password" in values) != ("username" in values):
-        faults.append((place, f"{where}: a username and a password go together", ""))
+        faults.append((place, f"{where}: a username and a password go together", "give both, or neither"))
     return faults
 
 

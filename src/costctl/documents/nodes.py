@@ -96,7 +96,9 @@ def compose(file: Path) -> tuple[Node, list[DocumentError]]:
         message = ", ".join(part for part in (error.context, error.problem) if part)
         if "nesting depth" in message:  # libyaml's own limit: it looks far ahead of its events
             raise DocumentError(str(file), line, column, TOO_DEEP) from None
-        hint = "YAML is indented with spaces, not tabs" if "\\t" in message else ""
+        hint = "see to the indentation, and put texts that hold a colon or begin with a sign into quotes"
+        if "\\t" in message:
+            hint = "YAML is indented with spaces, not tabs"
         raise DocumentError(str(file), line, column, f"this is not YAML: {message}", hint) from None
     return composer.root, composer.errors
 
@@ -108,7 +110,7 @@ def _text(file: Path) -> str:
     except OSError as error:
         raise DocumentError(str(file), 0, 0, f"cannot be read: {error.strerror}") from None
     if len(content) > MAX_BYTES:
-        raise DocumentError(str(file), 0, 0, "is larger than 1 MiB")
+        raise DocumentError(str(file), 0, 0, "is larger than 1 MiB", "shorten it")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -148,7 +150,7 @@ class _Composer:
             case "DocumentStartEvent":
                 self._documents += 1
                 if self._documents > 1:
-                    raise self._error("a second document begins here; a file holds one")
+                    raise self._error("a second document begins here; a file holds one", "remove the ---")
             case "ScalarEvent":
                 if odd := NOT_TEXT.search(event.value):  # written as an escape, "\\0"
                     raise self._error(f"control character U+{ord(odd[0]):04X}")
@@ -184,14 +186,15 @@ class _Composer:
             raise self._error(f"the alias *{name} stands inside its own anchor")
         self._aliases += 1
         if self._aliases > MAX_ALIASES:
-            raise self._error(f"more than {MAX_ALIASES} aliases")
+            raise self._error(f"more than {MAX_ALIASES} aliases", "write out what they stand for")
         self._count(node.size)
         return node
 
     def _count(self, nodes: int) -> None:
         self._nodes += nodes
         if self._nodes > MAX_NODES:
-            raise self._error(f"more than {MAX_NODES:,} values (aliases counted in full)")
+            message = f"more than {MAX_NODES:,} values (aliases counted in full)"
+            raise self._error(message, "shorten the file, or use fewer aliases")
 
     def _open(self, node: Node) -> None:
         self._stack.append(_Open(node, self._nodes - 1))

@@ -47,6 +47,7 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _MUST = re.compile(r" must (?=be |match |have |not |come )")
 _SIMPLE_KEY = re.compile(r"[\w-]+")
+_REFERENCES = "${NAME} is taken from the environment, ${file:PATH} from a file"
 
 
 @cache
@@ -226,6 +227,10 @@ class _Validation:
                 hint = "digits only, as in 1000 or 0.25, without quotes or leading zeros"
             elif "boolean" in types:
                 hint = "write true or false, without quotes"
+            elif "array" in types:
+                hint = "as in [first, second]"
+            elif "object" in types:
+                hint = "as in {key: value}"
         self._fault(node, f"{where or 'the file'} must be {' or '.join(wanted)}, not {found}", hint)
 
     # --- maps and lists --------------------------------------------------------------------------------
@@ -249,28 +254,32 @@ class _Validation:
             elif others is False:
                 near = difflib.get_close_matches(name, properties, n=1)
                 hint = f"did you mean {near[0]}?" if near else "known here: " + ", ".join(properties)
+                if not near and patterns and "description" in schema:  # there are more than can be listed
+                    hint += f". {schema['description']}"
                 self._fault(key, f"unknown key {inner}", hint)
             else:
                 result[name] = self.value(value, others if isinstance(others, Mapping) else {}, inner)
         for name in schema.get("required", ()):
             if name not in entries:
-                meaning = properties.get(name, {}).get("description", "")
+                meaning = self._resolved(properties.get(name, {})).get("description", "")
                 self._fault(node, f"{where or 'the file'} lacks the key {name}", meaning)
         if len(entries) < schema.get("minProperties", 0):
-            self._fault(node, f"{where or 'the file'} must not be empty")
+            self._fault(node, f"{where or 'the file'} must not be empty", schema.get("description", ""))
         return result
 
     def _array(self, node: Node, items: Sequence[Node], schema: Schema, where: str) -> list[Any]:
         name = where or "the file"
         if len(items) < schema.get("minItems", 0):
-            self._fault(node, f"{name} must have at least {schema['minItems']} entries, not {len(items)}")
+            message = f"{name} must have at least {schema['minItems']} entries, not {len(items)}"
+            self._fault(node, message, schema.get("description", "add one, or leave the key out"))
         if len(items) > schema.get("maxItems", len(items)):
             self._fault(node, f"{name} must have at most {schema['maxItems']} entries, not {len(items)}")
         values: list[Any] = []
         for index, item in enumerate(items):
             value = self.value(item, schema.get("items", {}), f"{where}[{index}]")
             if schema.get("uniqueItems") and value in values:
-                self._fault(item, f"{where}[{index}] repeats {where}[{values.index(value)}]")
+                message = f"{where}[{index}] repeats {where}[{values.index(value)}]"
+                self._fault(item, message, "leave one of them out")
             values.append(value)
         return values
 
@@ -295,9 +304,9 @@ class _Validation:
             try:
                 value = interpolated(node.text, self.file.parent, self.environment or {})
             except ValueError as error:
-                return self._fault(node, f"{name}: {error}")
+                return self._fault(node, f"{name}: {error}", _REFERENCES)
         elif types and "${" in node.text:
-            return self._fault(node, f"{name} cannot take a value from the environment")
+            return self._fault(node, f"{name} cannot take a value from the environment", "write it out")
         shown = hidden or _quoted(node.text)
         allowed = schema.get("enum", [schema["const"]] if "const" in schema else None)
         if allowed is not None and value not in allowed:
@@ -305,7 +314,9 @@ class _Validation:
             choice = ", ".join("null" if each is None else str(each) for each in allowed)
             wanted = f"one of {choice}" if len(allowed) > 1 else choice
             self._fault(
-                node, f"{name} must be {wanted}, not {shown}", f"did you mean {near[0]}?" if near else ""
+                node,
+                f"{name} must be {wanted}, not {shown}",
+                f"did you mean {near[0]}?" if near else schema.get("description", ""),
             )
             return None
         if isinstance(value, str):
@@ -322,10 +333,13 @@ class _Validation:
         if len(value) < schema.get("minLength", 0):
             least = schema["minLength"]
             self._fault(
-                node, f"{name} must " + ("not be empty" if least == 1 else f"have {least} characters")
+                node,
+                f"{name} must " + ("not be empty" if least == 1 else f"have {least} characters"),
+                meaning,
             )
         elif len(value) > schema.get("maxLength", len(value)):
-            self._fault(node, f"{name} must have at most {schema['maxLength']} characters, not {len(value)}")
+            most = schema["maxLength"]
+            self._fault(node, f"{name} must have at most {most} characters, not {len(value)}", meaning)
         elif "pattern" in schema and not _pattern(schema["pattern"]).search(value):
             self._fault(node, f"{name} must match {schema['pattern']}, not {shown}", meaning)
         if schema.get("format") == "date":

@@ -128,6 +128,7 @@ def test_a_fault_has_its_line_and_a_way_out(tmp_path: Path, channel: str, line: 
     told = faults(tmp_path, f"  {channel}\n")
     assert told[0].startswith(f"{line}: ")
     assert said in told[0]
+    assert not any(each.endswith("|") for each in told)  # a hint follows
 
 
 @pytest.mark.parametrize(
