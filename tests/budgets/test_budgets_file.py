@@ -235,7 +235,11 @@ def test_an_amount_has_one_name(one: Callable[..., Budget]) -> None:
             "budgets[0].scope names more than one label",
             "put the other into where, as in where: user=…",
         ),
-        ("scope: {team: [a, a]}", "budgets[0].scope.team[1] repeats budgets[0].scope.team[0]", ""),
+        (
+            "scope: {team: [a, a]}",
+            "budgets[0].scope.team[1] repeats budgets[0].scope.team[0]",
+            "leave one of them out",
+        ),
         (
             "dimension: taem\n    dimension_id: x",
             "budgets[0].dimension must be one of team, project, user, agent, model, provider or match "
@@ -363,6 +367,21 @@ def test_validate(costctl: Costctl) -> None:
     assert f"error: {EXAMPLE}:" in done.err
     assert "channels.ops-slack.url: the environment variable SLACK_URL is not set" in done.err
     assert costctl("budgets", "validate", "--budgets", EXAMPLE, "--without-secrets").code == 0
+
+
+def test_validate_looks_up_the_rates_of_currencies(costctl: Costctl) -> None:
+    file = costctl.cwd / "budgets.yaml"
+    file.write_text("budgets:\n  - {name: a, scope: all, monthly_budget: 5, currency: EUR}\n")
+    none = costctl("budgets", "validate")
+    assert none.code == 1
+    assert f"{file}:2: the budget 'a' is in EUR, and there are no exchange rates" in none.err
+    rates = costctl.cwd / "currency.yaml"
+    rates.write_text("rates:\n  CHF:\n    2024-01-01: 0.9\n")
+    other = costctl("budgets", "validate")
+    assert other.code == 1
+    assert f"{file}:2: the budget 'a' is in EUR, and {rates} has no rate of EUR" in other.err
+    rates.write_text("rates:\n  EUR:\n    2024-01-01: 0.9\n")
+    assert costctl("budgets", "validate").code == 0
 
 
 def test_validate_names_every_fault(costctl: Costctl) -> None:

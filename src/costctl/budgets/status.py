@@ -167,7 +167,8 @@ def _notes(found: Look, rows: Sequence[Spent], newest: datetime | None) -> list[
         )
     if rough := [each for each in rows if each.forecast is not None and each.forecast.is_rough]:
         days = max(each.forecast.days_of_history for each in rough if each.forecast is not None)
-        notes.append(f"{_listed(rough)}: the forecast is rough, it stands on {days} days at most")
+        many = "1 day" if days == 1 else f"{days} days"
+        notes.append(f"{_listed(rough)}: the forecast is rough, it stands on {many} at most")
     return notes
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import difflib
 import os
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from costctl.cli import alerts
 from costctl.cli.help import Group
 from costctl.cli.session import BUDGETS, LEDGER, MONEY, NOW, OUTPUT, ZONE, CommandError, Session, command
+
+if TYPE_CHECKING:
+    from costctl.budgets import Budgets
 
 app = typer.Typer()
 
@@ -92,6 +95,7 @@ def validate(session: Session, without_secrets: WithoutSecrets = False) -> None:
     from costctl.report import Column, Outcome
 
     said = session.read_budgets(None if without_secrets else os.environ)
+    _check_currencies(session, said)
     untold = [budget.name for budget in said.budgets if not budget.channels]
     session.show(
         Outcome(
@@ -101,6 +105,25 @@ def validate(session: Session, without_secrets: WithoutSecrets = False) -> None:
             notes=(f"nobody is told of {', '.join(untold)}: no channels",) if untold else (),
         )
     )
+
+
+def _check_currencies(session: Session, said: Budgets) -> None:
+    """Raises :class:`costctl.documents.DocumentError` where a budget's currency has no rate today: the file
+    may be right by itself, but no check could be made of it."""
+    from costctl.currency import USD, CurrencyError
+    from costctl.documents import DocumentError
+
+    today = session.now.astimezone(session.settings.zone).date()
+    faults = []
+    for budget in said.budgets:
+        if budget.currency != USD:
+            try:
+                session.rates.on(budget.currency, today)
+            except (CurrencyError, CommandError) as error:
+                message = f"the budget {budget.name!r} is in {budget.currency}, and {error}"
+                faults.append(DocumentError(str(said.path), budget.line, 1, message, error.hint))
+    if faults:
+        raise DocumentError.of(faults)
 
 
 @command(
