@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,6 +27,14 @@ HAIKU = "claude-haiku-3-20250307"
 NOW = datetime.now(UTC)
 """The ledger notes the clock's time at each change, so a diagnosis is of now."""
 TODAY = NOW - timedelta(hours=3)
+
+
+@pytest.fixture(autouse=True)
+def _as_of_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that comes late in a long run is of its own time."""
+    module = sys.modules[__name__]
+    monkeypatch.setattr(module, "NOW", datetime.now(UTC))
+    monkeypatch.setattr(module, "TODAY", datetime.now(UTC) - timedelta(hours=3))
 
 
 def call(**fields: Any) -> str:

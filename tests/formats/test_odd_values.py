@@ -13,6 +13,8 @@ from tests.formats.conftest import EXAMPLES, Ingest, example_of, expected, folde
 
 from costctl.formats import FORMATS
 
+pytestmark = pytest.mark.heavy  # some hundred thousand records
+
 ODD = [
     None, True, False, 0, -1, 1.5, 1e300, -1e300, 10**12, 10**12 + 1, 2**63 - 1, -(2**63), 2**64, 10**40,
     "", " ", "ten", "1", "-9223372036854775808", "nan", "infinity", "0x1F", "\u0000", "\U0001f600", "{", "[1",

@@ -35,6 +35,7 @@ def texts(clause: Any) -> Iterator[str]:
                 yield from texts(each)
 
 
+@pytest.mark.heavy
 def test_every_name_in_the_catalogue_resolves_as_in_genai_prices() -> None:
     book = PriceBook()
     ids = rules = 0
