@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from costctl.sdk.labels import Labels, current
 from costctl.sdk.meter import Meter, follow
 from costctl.sdk.record import CallRecord
-from costctl.sdk.usage import UNKNOWN_COUNTS, Answer, Call, Counts, UsageError, answer_of, part
+from costctl.sdk.usage import UNKNOWN_COUNTS, Answer, Call, Counts, answer_of, part
 
 if TYPE_CHECKING:
     from costctl.sdk.tracker import CostTracker
@@ -159,17 +159,22 @@ class _Watch:
 
     def answered(self, result: Any, stream: bool) -> None:
         """What the client returned: a parsed answer, a stream, or a raw response of either."""
-        response = getattr(result, "http_response", None)
-        if response is None and (stream or hasattr(result, "aiter_bytes")):
-            response = result.response if stream else result
-        if response is None:
-            self._ended(result, None)
-        elif response.is_closed:
-            meter = Meter(False, self._ended)
-            meter.feed(response.content)
-            meter.end()
-        else:
-            follow(response, Meter("event-stream" in response.headers.get("content-type", ""), self._ended))
+        try:
+            response = getattr(result, "http_response", None)
+            if response is None and (stream or hasattr(result, "aiter_bytes")):
+                response = result.response if stream else result
+            if response is None:
+                self._ended(result, None)
+            elif response.is_closed:
+                meter = Meter(False, self._ended)
+                meter.feed(response.content)
+                meter.end()
+            else:
+                follow(
+                    response, Meter("event-stream" in response.headers.get("content-type", ""), self._ended)
+                )
+        except Exception:
+            _log.exception("a call could not be logged")
 
     def failed(self, error: BaseException) -> None:
         """What the client raised after it had tried as often as it does."""
@@ -185,7 +190,7 @@ class _Watch:
             return  # runs in the background, and is billed by whoever asks for it later
         try:
             answer = answer_of(said)
-        except UsageError as fault:
+        except Exception as fault:
             _log.warning("an answer's usage cannot be read: %s", fault)
             answer = Answer(None, None, (Call(None, UNKNOWN_COUNTS),))
         calls = tuple(

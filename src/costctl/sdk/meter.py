@@ -91,7 +91,7 @@ class Meter:
         if data == b"[DONE]":
             self._whole = True
             return
-        with suppress(ValueError):
+        with suppress(Exception):  # what cannot be read is the reader's to complain of
             event = json.loads(data)
             if isinstance(event, dict):
                 self._event(event)

@@ -269,10 +269,33 @@ def test_a_log_that_cannot_be_written_fails_no_call(
     ]
 
 
-def test_an_answer_that_cannot_be_read_is_unpriced(client: Client, lines: Lines) -> None:
-    with vendor(Say(said.message(input_tokens=-5))) as served:
+@pytest.mark.parametrize("usage", [{"input_tokens": -5}, {"input_tokens": "many"}, {"iterations": 7}])
+def test_an_answer_that_cannot_be_read_is_unpriced(
+    client: Client, lines: Lines, usage: dict[str, Any]
+) -> None:
+    with vendor(Say(said.message(**usage))) as served:
         client(served).messages.create(**ASKED)
     assert lines()[0]["other_units"] == {"calls_without_usage": 1}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "no json",
+        [1, 2],
+        {"type": "message_start", "message": "none"},
+        {"type": "message_delta", "usage": 7},
+        {"choices": 7},
+        {"type": "response.created", "response": 7},
+    ],
+)
+def test_events_that_nobody_expects_break_nothing(client: Client, lines: Lines, odd: object) -> None:
+    events = said.message_events("msg_01", **CACHED)
+    with vendor(Say(events=[*events[:3], ("unheard_of", odd), *events[3:]])) as served:
+        raw = client(served).messages.with_streaming_response
+        with raw.create(**ASKED, stream=True) as response:
+            assert len(b"".join(response.iter_bytes())) > 100
+    assert [without_time(each) for each in lines()] == [LINE]
 
 
 # Asynchronous
