@@ -7,11 +7,12 @@ import sqlite3
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from tests.budgets.alert_world import FILE, Run, World, seconds
 
-from costctl.budgets import memory, outbox
+from costctl.budgets import memory, outbox, record
 from costctl.budgets.channels import Sent
 from costctl.budgets.message import Message
 from costctl.budgets.model import ChannelSettings
@@ -371,16 +372,31 @@ def test_only_the_file_that_an_alert_came_from_sends_it(tmp_path: Path) -> None:
         assert len(deliver(state, 0).sent) == 1
 
 
+def test_two_files_with_a_budget_and_a_channel_of_equal_names_both_tell(tmp_path: Path) -> None:
+    """What one file has told, and that its channel is down, is nothing to the other."""
+    world = World.make(tmp_path)
+    other = "/etc/costctl/other.yaml"
+    assert world.run(Run(0, 100, down=frozenset({"web"}))) == ""
+    look, budgets = world.look(Run(0, 100))
+    with world.open() as state:
+        done = record.record(
+            state, look, replace(budgets, path=Path(other)), zone=ZoneInfo("UTC"), now=seconds(0)
+        )
+        assert [each.item.threshold for each in done.told] == ["exceeded"]
+        assert deliver(state, 0, file=other).sent == list(done.messages)
+        assert state.rows("SELECT file, status FROM outbox ORDER BY number") == [
+            (str(FILE), "pending"),
+            (other, "sent"),
+        ]
+    assert world.run(Run(1, 100)) == "fire x"
+
+
 def test_another_files_budgets_are_left_alone(tmp_path: Path) -> None:
     world = World.make(tmp_path, send_resolved=True)
     assert world.run(Run(0, 100)) == "fire x"
     look, budgets = world.look(Run(1, 0))
     others = replace(budgets, path=Path("/etc/costctl/other.yaml"), budgets=())
     with world.open() as state:
-        from zoneinfo import ZoneInfo
-
-        from costctl.budgets import record
-
         record.record(state, replace(look, spent=()), others, zone=ZoneInfo("UTC"), now=seconds(1))
         assert state.rows("SELECT threshold, state FROM alert WHERE told IS NOT NULL") == [
             ("exceeded", "firing")

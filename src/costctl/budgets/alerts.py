@@ -58,7 +58,7 @@ class Alert:
 
     key: Key
     file: str
-    """The budgets.yaml that its budget was last seen in."""
+    """The budgets.yaml of its budget."""
     start: int
     end: int
     """Of its period, as last seen."""
@@ -161,8 +161,8 @@ def digest(parts: Iterable[str]) -> str:
 
 
 def step(known: Iterable[Alert], look: Sequence[Spent], budgets: Sequence[Budget], at: Circumstances) -> Step:
-    """One evaluation. ``known`` are all alerts that are not closed, and the closed ones of the periods in
-    ``look``; ``look`` is what was spent of ``budgets``."""
+    """One evaluation. ``known`` are all alerts of the file that are not closed, and the closed ones of the
+    periods in ``look``; ``look`` is what was spent of ``budgets``."""
     before = {alert.key: alert for alert in known}
     alerts = dict(before)
     seen = _evaluate(alerts, look, at)
@@ -248,7 +248,6 @@ def _moved(
         old = replace(old, state="firing", reason="")  # it was taken out of the file and is there again
     now = replace(
         old,
-        file=fresh.file,
         start=old.start if spent.is_rolling else fresh.start,
         end=fresh.end,
         limit=fresh.limit,
@@ -298,7 +297,7 @@ def _close(
     speaks_late = {alert.key.group for alert in alerts.values() if alert.late and alert.owed == "fire"}
     ended: dict[Group, list[Alert]] = {}
     for key, alert in list(alerts.items()):
-        if alert.state == "closed" or alert.file != at.file:
+        if alert.state == "closed":
             continue
         budget = watched.get((key.budget, key.kind, key.threshold, key.basis))
         if budget is None:
@@ -339,7 +338,7 @@ def _speak(
     by_name = {known_as(budget): budget for budget in budgets}
     groups: dict[Group, list[Alert]] = {}
     for alert in alerts.values():
-        if alert.file == at.file and alert.key.budget in by_name:
+        if alert.key.budget in by_name:
             groups.setdefault(alert.key.group, []).append(alert)
     told: list[Told] = []
     for group, members in groups.items():

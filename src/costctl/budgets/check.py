@@ -120,7 +120,7 @@ def check(
     delivery = deliver()
     said = [*run.recorded.said, *delivery.said]
     if dry_run:
-        said += _would_be_sent(state, run.recorded.messages)
+        said += _would_be_sent(state, run.recorded.messages, file)
     lost = outbox.given_up(state)
     with state.transaction() as connection:
         silences = tuple(each for each in memory.silences(connection) if each.holds(moment))
@@ -210,7 +210,7 @@ def _send(channel: ChannelSettings, message: Message, deadline: float) -> outbox
     return send(channel, message, deadline)
 
 
-def _would_be_sent(state: State, messages: Sequence[str]) -> list[str]:
+def _would_be_sent(state: State, messages: Sequence[str], file: str) -> list[str]:
     """A sentence for each alert that a run would put into the outbox."""
     from costctl.budgets.channels.words import line
     from costctl.budgets.history import message
@@ -218,7 +218,9 @@ def _would_be_sent(state: State, messages: Sequence[str]) -> list[str]:
     return [
         f"would be sent to {channel}: {line(item)}"
         for msg_id in messages
-        for channel, body in state.rows("SELECT channel, body FROM outbox WHERE msg_id = ?", [msg_id])
+        for channel, body in state.rows(
+            "SELECT channel, body FROM outbox WHERE msg_id = ? AND file = ?", [msg_id, file]
+        )
         for item in message(body).items
     ]
 

@@ -62,7 +62,7 @@ def history(state: State, zone: ZoneInfo, budget: str | None = None) -> Report:
             """SELECT number, msg_id, channel, created, body, status, attempts, ended_at, error FROM outbox
             ORDER BY number"""
         ).fetchall()
-        unheard = [each for each in memory.alerts(connection) if each.told is None]
+        unheard = [each for each in memory.every_alert(connection) if each.told is None]
     for number, msg_id, channel, created, body, status, attempts, ended_at, error in outbox:
         sent_at = _time(ended_at, zone) if status == "sent" else None
         for item in message(body).items:

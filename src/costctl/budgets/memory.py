@@ -30,11 +30,11 @@ PART = Part(
                 late INTEGER NOT NULL, owed TEXT, told TEXT, notified_at INTEGER,
                 repeats INTEGER NOT NULL, episode INTEGER NOT NULL, reason TEXT NOT NULL,
                 silenced_by INTEGER,
-                PRIMARY KEY (budget, scope, kind, period, threshold, basis)
+                PRIMARY KEY (file, budget, scope, kind, period, threshold, basis)
             ) STRICT, WITHOUT ROWID""",
             """CREATE TABLE outbox (
                 number INTEGER PRIMARY KEY,
-                msg_id TEXT NOT NULL UNIQUE,
+                msg_id TEXT NOT NULL,
                 channel TEXT NOT NULL,
                 file TEXT NOT NULL,
                 created INTEGER NOT NULL,
@@ -46,12 +46,15 @@ PART = Part(
                 ended_at INTEGER,
                 error TEXT NOT NULL DEFAULT '',
                 fallback_of TEXT NOT NULL DEFAULT '',
-                acknowledged INTEGER NOT NULL DEFAULT 0
+                acknowledged INTEGER NOT NULL DEFAULT 0,
+                UNIQUE (file, msg_id)
             ) STRICT""",
             "CREATE INDEX outbox_waiting ON outbox (channel, created) WHERE status = 'pending'",
             """CREATE TABLE channel (
-                name TEXT PRIMARY KEY, failures INTEGER NOT NULL, next_at INTEGER NOT NULL,
-                last_ok INTEGER, last_error TEXT NOT NULL
+                file TEXT NOT NULL, name TEXT NOT NULL,
+                failures INTEGER NOT NULL, next_at INTEGER NOT NULL,
+                last_ok INTEGER, last_error TEXT NOT NULL,
+                PRIMARY KEY (file, name)
             ) STRICT""",
             """CREATE TABLE silence (
                 id INTEGER PRIMARY KEY, match TEXT NOT NULL, starts INTEGER NOT NULL, ends INTEGER NOT NULL,
@@ -61,9 +64,10 @@ PART = Part(
         ),
     ),
 )
-"""``outbox``: ``created`` is when there was something to say; ``queued`` when this channel was given it, from
-which its patience is counted; ``ended_at`` when it was sent or given up. ``channel``: who must not be tried
-again before ``next_at``. Times are seconds since 1970."""
+"""``file`` is the budgets.yaml, by its path: several may have budgets and channels of equal names, and each
+tells its own. ``outbox``: ``created`` is when there was something to say; ``queued`` when this channel was
+given it, from which its patience is counted; ``ended_at`` when it was sent or given up. ``channel``: who must
+not be tried again before ``next_at``. Times are seconds since 1970."""
 
 _MONEY = frozenset({"limit", "amount", "value", "spent", "fired_limit"})
 _FIELDS = tuple(field.name for field in fields(Alert) if field.name != "key")
@@ -92,12 +96,18 @@ def remember(connection: sqlite3.Connection, values: Mapping[str, object]) -> No
     )
 
 
-def alerts(connection: sqlite3.Connection, since: int | None = None) -> list[Alert]:
-    """The alerts that are not closed or still owe a word, and those of periods that end after ``since``; all
-    of them where that is None."""
+def every_alert(connection: sqlite3.Connection) -> list[Alert]:
+    """All alerts, of every budgets.yaml."""
+    return [_alert(row) for row in connection.execute(f"SELECT {_COLUMNS} FROM alert")]  # noqa: S608
+
+
+def alerts(connection: sqlite3.Connection, file: str, since: int) -> list[Alert]:
+    """The alerts of the budgets.yaml ``file`` that are not closed or still owe a word, and those of periods
+    that end after ``since``."""
     rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM alert WHERE ? IS NULL OR state <> 'closed' OR owed IS NOT NULL OR ends > ?",  # noqa: S608
-        [since, since],
+        f"""SELECT {_COLUMNS} FROM alert
+        WHERE file = ? AND (state <> 'closed' OR owed IS NOT NULL OR ends > ?)""",  # noqa: S608
+        [file, since],
     )
     return [_alert(row) for row in rows]
 

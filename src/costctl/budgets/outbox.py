@@ -83,9 +83,9 @@ def put(connection: sqlite3.Connection, told: Iterable[Told], file: str, now: in
     return [message.msg_id for message in messages.values()]
 
 
-def pending_events(connection: sqlite3.Connection) -> set[str]:
-    """The ids of the events in messages that were not sent yet."""
-    bodies = connection.execute("SELECT body FROM outbox WHERE status = 'pending'").fetchall()
+def pending_events(connection: sqlite3.Connection, file: str) -> set[str]:
+    """The ids of the events in messages of the budgets.yaml ``file`` that were not sent yet."""
+    bodies = connection.execute("SELECT body FROM outbox WHERE status = 'pending' AND file = ?", [file])
     return {item["event_id"] for (body,) in bodies for item in json.loads(body)["items"]}
 
 
@@ -162,6 +162,7 @@ def deliver(
 @dataclass(frozen=True, slots=True)
 class _Claimed:
     message: Message
+    file: str
     channel: str
     token: str
 
@@ -181,13 +182,13 @@ def _claim(state: State, channel: str, file: str, now: int) -> _Claimed | None:
     run's turn. A claim or a pause that reaches further than they ever do was made by a wrong clock."""
     with state.transaction() as connection:
         paused = connection.execute(
-            "SELECT 1 FROM channel WHERE name = ? AND next_at > ? AND next_at <= ?",
-            [channel, now, now + LONGEST_REQUEST_S],
+            "SELECT 1 FROM channel WHERE file = ? AND name = ? AND next_at > ? AND next_at <= ?",
+            [file, channel, now, now + LONGEST_REQUEST_S],
         ).fetchone()
         busy = connection.execute(
             """SELECT 1 FROM outbox
-            WHERE status = 'pending' AND channel = ? AND claim_until > ? AND claim_until <= ?""",
-            [channel, now, now + LEASE_S],
+            WHERE status = 'pending' AND file = ? AND channel = ? AND claim_until > ? AND claim_until <= ?""",
+            [file, channel, now, now + LEASE_S],
         ).fetchone()
         if paused or busy:
             return None
@@ -203,7 +204,7 @@ def _claim(state: State, channel: str, file: str, now: int) -> _Claimed | None:
         connection.execute(
             "UPDATE outbox SET claim = ?, claim_until = ? WHERE number = ?", [token, now + LEASE_S, number]
         )
-    return _Claimed(Message.from_json(json.loads(body), max(0, now - created)), channel, token)
+    return _Claimed(Message.from_json(json.loads(body), max(0, now - created)), file, channel, token)
 
 
 def _mark_sent(state: State, claimed: _Claimed, now: int, delivery: Delivery) -> None:
@@ -215,7 +216,9 @@ def _mark_sent(state: State, claimed: _Claimed, now: int, delivery: Delivery) ->
             [now, claimed.message.msg_id, claimed.token],
         ).rowcount
         if marked:
-            connection.execute("REPLACE INTO channel VALUES (?, 0, 0, ?, '')", [claimed.channel, now])
+            connection.execute(
+                "REPLACE INTO channel VALUES (?, ?, 0, 0, ?, '')", [claimed.file, claimed.channel, now]
+            )
     phase("marked")
     delivery.sent.append(claimed.message.msg_id)
 
@@ -238,7 +241,10 @@ def _mark_failed(
         ).rowcount
         if not marked:  # another run has taken it over, and knows better
             return
-        row = connection.execute("SELECT failures, last_ok FROM channel WHERE name = ?", [claimed.channel])
+        row = connection.execute(
+            "SELECT failures, last_ok FROM channel WHERE file = ? AND name = ?",
+            [claimed.file, claimed.channel],
+        )
         before, last_ok = row.fetchone() or (0, None)
         failures = before + 1
         pause = pause_s(claimed.channel, failures)
@@ -247,11 +253,11 @@ def _mark_failed(
         if ended and ended.retry_after is not None:
             pause = min(max(pause, int(ended.retry_after)), LONGEST_REQUEST_S)
         connection.execute(
-            "REPLACE INTO channel VALUES (?, ?, ?, ?, ?)",
-            [claimed.channel, failures, now + pause, last_ok, status],
+            "REPLACE INTO channel VALUES (?, ?, ?, ?, ?, ?)",
+            [claimed.file, claimed.channel, failures, now + pause, last_ok, status],
         )
         if failures >= PATIENT_FAILURES:
-            _give_up(connection, claimed.channel, settings, now)
+            _give_up(connection, claimed, settings, now)
     delivery.said.append(
         f"channel {claimed.channel}: {status}; attempt {failures} in a row, the next after {pause} s"
     )
@@ -266,15 +272,15 @@ def pause_s(channel: str, failures: int) -> int:
     return longest - longest * spread // 2560
 
 
-def _give_up(connection: sqlite3.Connection, channel: str, settings: ChannelSettings, now: int) -> None:
+def _give_up(connection: sqlite3.Connection, claimed: _Claimed, settings: ChannelSettings, now: int) -> None:
     """Give up what has waited too long, and give it once to the channel's fallback, where it has one."""
     old = connection.execute(
-        """SELECT number, body, file, created, fallback_of FROM outbox
-        WHERE status = 'pending' AND channel = ? AND queued <= ? ORDER BY created, number""",
-        [channel, now - PATIENCE_S],
+        """SELECT number, body, created, fallback_of FROM outbox
+        WHERE status = 'pending' AND file = ? AND channel = ? AND queued <= ? ORDER BY created, number""",
+        [claimed.file, claimed.channel, now - PATIENCE_S],
     ).fetchall()
     fallback = settings.settings.get("fallback")
-    for number, body, file, created, fallback_of in old:
+    for number, body, created, fallback_of in old:
         connection.execute(
             """UPDATE outbox SET status = 'dead', ended_at = ?, claim = NULL, claim_until = NULL
             WHERE number = ?""",
@@ -283,7 +289,7 @@ def _give_up(connection: sqlite3.Connection, channel: str, settings: ChannelSett
         if isinstance(fallback, str) and not fallback_of:
             message = Message.from_json(json.loads(body))
             renamed = Message(message_id(fallback, message.items), message.items)
-            _insert(connection, renamed, fallback, file, created, now, fallback_of=message.msg_id)
+            _insert(connection, renamed, fallback, claimed.file, created, now, fallback_of=message.msg_id)
 
 
 def _bury(
@@ -322,8 +328,8 @@ def _insert(
     connection.execute(
         """INSERT INTO outbox (msg_id, channel, file, created, queued, body, status, fallback_of)
         VALUES (?, ?, ?, ?, ?, ?, 'pending', ?)
-        ON CONFLICT (msg_id) DO UPDATE SET
-            status = 'pending', file = excluded.file, created = excluded.created, queued = excluded.queued,
+        ON CONFLICT (file, msg_id) DO UPDATE SET
+            status = 'pending', created = excluded.created, queued = excluded.queued,
             body = excluded.body, attempts = 0, ended_at = NULL, error = '', acknowledged = 0
         WHERE outbox.status <> 'pending'""",
         [

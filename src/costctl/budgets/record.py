@@ -71,9 +71,9 @@ def record(
             now=now,
             latest=latest,
             silences=memory.silences(connection),
-            pending=outbox.pending_events(connection),
+            pending=outbox.pending_events(connection, file),
         )
-        step = alerts.step(memory.alerts(connection, since), look.spent, budgets.budgets, at)
+        step = alerts.step(memory.alerts(connection, file, since), look.spent, budgets.budgets, at)
         memory.keep(connection, step.alerts)
         messages = outbox.put(connection, step.told, file, latest)
         seen = {"now": latest, "ledger_id": look.ledger_id, "commit": look.commit}
