@@ -221,7 +221,7 @@ class _Validation:
     def _wrong_type(self, node: Node, types: Sequence[str], where: str, shown: str = "") -> None:
         wanted = [_TYPES[each] for each in dict.fromkeys(types)]
         found = shown or _TYPES.get(node.kind) or ("empty" if node.null else _quoted(node.text))
-        hint = ""
+        hint = "give it a value, or leave the key out" if node.null else ""
         if node.kind == "scalar" and not node.null and not shown:
             if "number" in types or "integer" in types:
                 hint = "digits only, as in 1000 or 0.25, without quotes or leading zeros"
