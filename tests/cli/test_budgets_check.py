@@ -279,7 +279,8 @@ def test_history_and_acknowledging(watched: Costctl) -> None:
         ("log", "dead"),
         ("ops", "sent"),
     ]
-    watched("budgets", "history", "--acknowledge")
+    acknowledged = watched("budgets", "history", "--acknowledge")
+    assert "acknowledged: 1 message that was given up" in acknowledged.err
     assert watched("budgets", "check", "--now", "2024-10-10T14:00Z").err == ""
 
 

@@ -129,7 +129,8 @@ def history(session: Session, name: OnlyName = None, acknowledge: Acknowledge = 
         if acknowledge:
             with state.transaction() as connection:
                 count = outbox.acknowledge(connection)
-            session.say(f"{count} messages that were given up are acknowledged")
+            lost = "1 message that was" if count == 1 else f"{count} messages that were"
+            session.say(f"acknowledged: {lost} given up")
         session.show(history.history(state, session.settings.zone, name))
 
 
