@@ -120,6 +120,7 @@ def test_a_dry_run_sends_and_writes_nothing(watched: Costctl, receiver: WebRecei
         "would be sent to ops",
         "would be sent to log",
     ]
+    assert "'undelivered'=0;" in done.out  # nothing was put where it could wait
     assert receiver.received == []
     assert not state(watched).exists()
 

@@ -112,6 +112,7 @@ def check(
         return outbox.deliver(state, budgets.channels, send or _send, file=file, now=moment)
 
     phase("look")
+    before = outbox.undelivered(state)
     try:
         run = _recorded(ledger, state, budgets, now, zone, max_age, rates)
     except Exception:
@@ -127,7 +128,7 @@ def check(
     rows = [_row(spent, silences) for spent in run.look.spent if not spent.late]
     code = UNKNOWN if run.unknown else max((each.level for each in rows), key=_BY_WEIGHT.index, default=OK)
     age = _age_s(run.look, now)
-    undelivered = outbox.undelivered(state)
+    undelivered = before if dry_run else outbox.undelivered(state)
     measures = _measures([] if age is None else rows, age, undelivered)
     line = f"COSTCTL {WORDS[code]}: {run.unknown or _summary(rows)} | {measures}"
     report = Report(
