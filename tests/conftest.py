@@ -18,6 +18,28 @@ for name in [name for name in os.environ if name.startswith("COSTCTL_") and name
     del os.environ[name]
 
 
+HEAVY = (
+    # Each starts servers, or the program dozens of times.
+    "budgets/channels/", "pull/", "sdk/calls/", "cli/test_allocate", "cli/test_another_currency",
+    "cli/test_budgets_ch", "cli/test_doctor", "cli/test_explain", "cli/test_guard", "cli/test_pull",
+    "cli/test_prices", "cli/test_reconcile", "ingest/test_ingest_batches", "ingest/test_ingest_merge",
+    "test_docs",
+    # Each holds against a second count of many drawn cases.
+    "analysis/test_analysis_reconcile", "analysis/test_reconcile_causes", "budgets/test_spend",
+    "sdk/test_slowing",
+)  # fmt: skip
+"""How the paths of test files begin that are heavy as a whole."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of :data:`HEAVY`."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(here).as_posix().startswith(HEAVY):
+            item.add_marker(pytest.mark.heavy)
+
+
 @pytest.fixture
 def costctl(tmp_path: Path) -> Costctl:
     """The program in a temporary home and an empty current directory."""

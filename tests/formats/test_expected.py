@@ -27,6 +27,7 @@ def test_example_becomes_the_calls_and_rejects_that_its_description_says(path: P
     compare(held(example_of(path), **what.given), what)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("path", FLIPPED, ids=name_of)
 def test_a_format_that_misunderstands_its_file_does_not_pass(
     path: Path, held: Ingest, monkeypatch: pytest.MonkeyPatch
