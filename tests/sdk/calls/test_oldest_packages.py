@@ -28,7 +28,7 @@ def test_the_oldest_packages_that_are_allowed_are_logged_too(tmp_path: Path) -> 
     needed = [*oldest, *project["dependencies"], "hypothesis", "pytest", "pytest-xdist"]
     subprocess.run([python, "-m", "pip", "install", "--quiet", *needed], check=True)
     tests = [Path(__file__).with_name(name) for name in TESTS]
-    options = ["-n", "0", "-p", "no:cacheprovider", "-o", "pythonpath=src scripts ."]
+    options = ["-n", "0", "-m", "", "-p", "no:cacheprovider", "-o", "pythonpath=src scripts ."]
     done = subprocess.run(
         [python, "-m", "pytest", "-q", *options, *tests], cwd=ROOT, capture_output=True, text=True
     )
