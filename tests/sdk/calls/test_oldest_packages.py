@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -30,6 +31,10 @@ def test_the_oldest_packages_that_are_allowed_are_logged_too(tmp_path: Path) -> 
     tests = [Path(__file__).with_name(name) for name in TESTS]
     options = ["-n", "0", "-m", "", "-p", "no:cacheprovider", "-o", "pythonpath=src scripts ."]
     done = subprocess.run(
-        [python, "-m", "pytest", "-q", *options, *tests], cwd=ROOT, capture_output=True, text=True
+        [python, "-m", "pytest", "-q", *options, *tests],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},  # for programs that a test starts
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stdout
