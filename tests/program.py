@@ -37,6 +37,15 @@ class Run:
         return json.loads(self.err)["error"]
 
 
+class Started(subprocess.Popen[bytes]):
+    """In a ``with``: waited for where all went well, else killed, so that a test fails and does not hang."""
+
+    def __exit__(self, kind: type[BaseException] | None, *said: Any) -> None:
+        if kind is not None:
+            self.kill()
+        super().__exit__(kind, *said)
+
+
 @dataclass
 class Costctl:
     """Runs ``costctl`` with an empty home, in the directory :attr:`cwd`, with no setting from outside.
@@ -107,8 +116,8 @@ class Costctl:
         written = {"stdout": out, "stderr": err, stream: shown}
         return Run(process.returncode, written["stdout"].decode(), written["stderr"].decode())
 
-    def start(self, *arguments: str | os.PathLike[str], **options: Any) -> subprocess.Popen[bytes]:
+    def start(self, *arguments: str | os.PathLike[str], **options: Any) -> Started:
         """Start ``costctl`` and do not wait; ``options`` are Popen's."""
         options.setdefault("env", self.variables())
         options.setdefault("cwd", self.cwd)
-        return subprocess.Popen([SCRIPT, *arguments], **options)
+        return Started([SCRIPT, *arguments], **options)

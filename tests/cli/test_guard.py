@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 import pytest
 from tests.program import Costctl
 
+from costctl.cli.guard import run
+
 BUDGETS = """\
 budgets:
   - {name: search, scope: {team: search}, monthly_budget: 2}
@@ -73,12 +75,22 @@ def test_codes_of_commands_that_do_not_run(desk: Costctl) -> None:
 
 
 def test_a_signal_is_passed_on(desk: Costctl) -> None:
-    script = "trap 'exit 5' TERM; echo ready; while :; do sleep 0.05; done"
+    script = "trap 'exit 5' TERM; echo ready; for each in $(seq 600); do sleep 0.05; done"
     with desk.start("guard", "--team", "ads", "--", "sh", "-c", script, stdout=subprocess.PIPE) as guard:
         assert guard.stdout is not None
         assert guard.stdout.readline() == b"ready\n"
         os.kill(guard.pid, signal.SIGTERM)
         assert guard.wait(30) == 5
+
+
+def test_a_signal_that_comes_while_the_command_starts_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted(subprocess.Popen[bytes]):
+        def __init__(self, words: list[str]) -> None:
+            super().__init__(words)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+    assert run(["sleep", "30"]) == 128 + signal.SIGTERM
 
 
 def test_an_estimate_is_held_while_the_command_runs(desk: Costctl) -> None:

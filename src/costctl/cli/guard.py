@@ -143,16 +143,23 @@ def run(words: Sequence[str]) -> int:
     """Run a command with this process's own streams, and return its exit code, as a shell does. Signals that
     end this process are passed on to it: it is the command that decides."""
     started: list[subprocess.Popen[bytes]] = []
+    early: list[int] = []  # what came while the command was being started: it may run already
 
     def pass_on(number: int, _: object) -> None:
         # A terminal sends its own to both.
-        if started and not (number == signal.SIGINT and sys.stdin.isatty()):
-            with suppress(ProcessLookupError):
-                started[0].send_signal(number)
+        if number == signal.SIGINT and sys.stdin.isatty():
+            return
+        if not started:
+            early.append(number)
+            return
+        with suppress(ProcessLookupError):
+            started[0].send_signal(number)
 
     before = {each: signal.signal(each, pass_on) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         started.append(subprocess.Popen(words))
+        for number in early:
+            pass_on(number, None)
         code = started[0].wait()
     except OSError as error:
         say(printable(f"error: cannot run {words[0]}: {error.strerror}"))

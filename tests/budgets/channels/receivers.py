@@ -120,7 +120,8 @@ def web(*answers: Answer, certificate: Any = None) -> Iterator[WebReceiver]:
     if certificate is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         certificate.configure_cert(context)
-        server.socket = context.wrap_socket(server.socket, server_side=True)
+        # The handshake is the connection's own thread's: one that stays away keeps no one else waiting.
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         scheme = "https"
     receiver.url = f"{scheme}://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))

@@ -26,7 +26,7 @@ def test_the_oldest_packages_that_are_allowed_are_logged_too(tmp_path: Path) -> 
         oldest.append(f"{name}=={bound[1]}")
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
     python = tmp_path / "venv" / "bin" / "python"
-    needed = [*oldest, *project["dependencies"], "hypothesis", "pytest", "pytest-xdist"]
+    needed = [*oldest, *project["dependencies"], "hypothesis", "pytest", "pytest-timeout", "pytest-xdist"]
     subprocess.run([python, "-m", "pip", "install", "--quiet", *needed], check=True)
     tests = [Path(__file__).with_name(name) for name in TESTS]
     options = ["-n", "0", "-m", "", "-p", "no:cacheprovider", "-o", "pythonpath=src scripts ."]
