@@ -67,6 +67,12 @@ COMMANDS = (
         "Compare our costs with a provider's cost report or invoice export.",
     ),
     Entry(
+        "roi",
+        "costctl.cli.roi",
+        QUESTIONS,
+        "Say whether an investment pays: payback, net present value and return.",
+    ),
+    Entry(
         "budgets",
         "costctl.cli.budgets",
         QUESTIONS,
