@@ -52,6 +52,26 @@ def test_wait_of_0_tries_once_and_names_the_holder(ledger: Said, theirs: str, ou
     assert ledger.said == []
 
 
+def test_a_process_that_is_forked_meanwhile_keeps_nobody_out(ledger: Said) -> None:
+    done = run(
+        """
+import os, sys
+from costctl.ledger import Ledger
+ledger = Ledger(sys.argv[1], wait=0)
+reads, writes = os.pipe()
+with ledger.reading():
+    if not os.fork():
+        os.close(writes)
+        os.read(reads, 1)  # until the parent has ended
+        os._exit(0)
+with ledger.writing():
+    print("inside")
+""",
+        ledger.path,
+    )
+    assert (done.stdout, done.stderr) == ("inside\n", "")
+
+
 def test_waiting_ends_when_its_time_is_over(ledger: Said) -> None:
     ledger.wait = 0.2
     with holder(ledger, "writing") as process, pytest.raises(LedgerLocked), ledger.reading():

@@ -81,6 +81,8 @@ def held(files: Files, exclusive: bool, patience: Patience) -> Iterator[None]:
             if os.pread(descriptor, 32, 0) == ours:
                 os.ftruncate(descriptor, 0)
     finally:
+        # Closing would do, but for a process that another thread has forked meanwhile: it has the file too.
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
 
 
