@@ -145,10 +145,11 @@ def test_a_forked_process_goes_on_by_itself(place: Path, url: str) -> None:
     child = os.fork()
     if not child:
         try:
+            signal.alarm(60)  # one that hangs is killed
             throttler.settle(throttler.should_allow_request(estimate=0), 6)
         finally:
             os._exit(0)
-    os.waitpid(child, 0)
+    assert os.waitpid(child, 0) == (child, 0)
     assert throttler.should_allow_request().reason == "budget search: 10.00 spent, of 10.00 USD for the day"
     throttler.close()
 

@@ -3,7 +3,6 @@ saves."""
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -13,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 from costctl.money import usd
 from costctl.pricing.price import Usage
 from costctl.sdk.clients import is_logged
+from costctl.sdk.forks import Lock
 from costctl.sdk.prices import CallPrices
 from costctl.sdk.tracker import CostTracker
 from costctl.sdk.usage import Counts, answer_of
@@ -82,7 +82,7 @@ class PromptCache:
         self._prices = CallPrices() if tracker is None else tracker.prices
         self._control = {"type": "ephemeral"} if ttl == "5m" else {"type": "ephemeral", "ttl": ttl}
         self._stats = CacheStats()
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     @property
     def stats(self) -> CacheStats:

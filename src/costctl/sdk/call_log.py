@@ -12,13 +12,14 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+
+from costctl.sdk.forks import Lock
 
 ATOMIC = 4096
 """Bytes. A file system appends one write apart from all others; that of a longer line might come in parts."""
@@ -42,7 +43,7 @@ class CallLog:
 
     def __init__(self, directory: str | os.PathLike[str], clock: Callable[[], float] = time.time) -> None:
         self._day = self._descriptor = -1
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self.directory = Path(directory)
         self._clock = clock
         _LOGS.add(self)
@@ -112,7 +113,6 @@ class CallLog:
 
     def _forked(self) -> None:
         # A lock belongs to the open file, which parent and child share; so the child opens one of its own.
-        self._lock = threading.Lock()
         self._close()
 
     def __del__(self) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from costctl import config
@@ -15,6 +13,7 @@ from costctl.pricing.book import PriceBook
 from costctl.pricing.price import Term, Usage, cost, row_of, terms
 from costctl.pricing.rows import INPUT_TOKEN_UNITS, PriceRow
 from costctl.records import PRICED_TOKENS
+from costctl.sdk.forks import Lock
 
 _MODELS_KEPT = 1000
 _INPUT = frozenset({"input", "cache_read", "cache_write_5m", "cache_write_1h", *INPUT_TOKEN_UNITS})
@@ -43,15 +42,10 @@ class CallPrices:
 
     def __init__(self, book: PriceBook | Path | str | None = None) -> None:
         self._given = book
+        self._book: PriceBook | None = None
         self._rows: dict[tuple[str | None, str], Sequence[PriceRow]] = {}
-        self._lock = threading.Lock()
+        self._lock = Lock(waits=10)
         self._said: set[str] = set()
-
-    @cached_property
-    def book(self) -> PriceBook:
-        if isinstance(self._given, PriceBook):
-            return self._given
-        return PriceBook.load(config.load().prices if self._given is None else Path(self._given))
 
     def price(self, provider: str | None, model: str, usage: Usage) -> Price:
         """What a call that names ``provider`` and ``model`` costs. What has no price is said, once a reason,
@@ -72,8 +66,15 @@ class CallPrices:
             with self._lock:
                 if len(self._rows) >= _MODELS_KEPT:
                     self._rows.clear()
-                rows = self._rows[names] = self.book.rows_for([names])[names]
+                if self._book is None:
+                    self._book = self._read()
+                rows = self._rows[names] = self._book.rows_for([names])[names]
         return rows
+
+    def _read(self) -> PriceBook:
+        if isinstance(self._given, PriceBook):
+            return self._given
+        return PriceBook.load(config.load().prices if self._given is None else Path(self._given))
 
     def _say(self, reason: str) -> None:
         if reason not in self._said and len(self._said) < _MODELS_KEPT:

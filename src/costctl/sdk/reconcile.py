@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING
 
 from costctl.budgets import Budgets
+from costctl.ledger import LedgerError
 from costctl.sdk import balance
 from costctl.sdk.accounts import Accounts, critical
 from costctl.sdk.balance import Base
@@ -31,6 +35,36 @@ _HOUR = 3_600_000_000
 """Microseconds. So often days begin somewhere: what the same ledger has of today is then another sum."""
 
 _ATTEMPTS = 3
+
+_FORK_WAITS = 30.0
+"""Seconds."""
+
+_reading = threading.Lock()
+_fork = threading.local()
+
+
+def _before_fork() -> None:
+    # A child of a process that is in the middle of a query has DuckDB's database, and not its threads: it
+    # would wait for them for ever. So a fork waits for the query's end.
+    _fork.waited = _reading.acquire(timeout=_FORK_WAITS)
+
+
+def _after_fork() -> None:
+    if _fork.waited:  # else the child never reads a ledger
+        _reading.release()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
+
+
+@contextmanager
+def _alone(ledger: Ledger) -> Iterator[None]:
+    if not _reading.acquire(timeout=_FORK_WAITS):
+        raise LedgerError("another thread takes too long to read a ledger", file=ledger.path)
+    try:
+        yield
+    finally:
+        _reading.release()
 
 
 def looked(store: Store) -> int | None:
@@ -63,7 +97,8 @@ def reconcile(
         if store.change(lambda tx: _is_seen(tx, token, version, now)):
             return True
         settlements = store.change(lambda tx: tx.settlements())
-        seen, look = _look(ledger, budgets, accounts, settlements, now)
+        with _alone(ledger):
+            seen, look = _look(ledger, budgets, accounts, settlements, now)
         bases = _bases(accounts, look.spent)
         return store.change(lambda tx: _apply(tx, token, seen, bases, version, now))
     except BaseException:
@@ -95,7 +130,7 @@ def _give_back(tx: Transaction, token: str) -> None:
 
 def _version(ledger: Ledger) -> str:
     """Which ledger it is, and its last commit's number."""
-    with ledger.reading() as engine:
+    with _alone(ledger), ledger.reading() as engine:
         meta: dict[str, str] = dict(
             engine.rows("SELECT key, value FROM meta WHERE key IN ('ledger_id', 'commit')")
         )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from threading import Lock
 
 from costctl.routing import DEFAULT, Choice, Complexity, Length, Number, Policy, read
+from costctl.sdk.forks import Lock
 
 __all__ = ["Complexity", "ModelRouter"]
 

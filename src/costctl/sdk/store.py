@@ -14,7 +14,8 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from threading import Lock
+from contextlib import suppress
+from threading import Lock, local
 from typing import NamedTuple, Protocol, TypeVar
 from weakref import WeakSet
 
@@ -118,8 +119,9 @@ disk."""
 class SQLiteStore:
     """The counters in the ``state.sqlite`` at ``path``, opened when they are first needed.
 
-    ``wait`` is how many seconds to wait for other processes. Threads take turns, and a forked process opens
-    the file anew.
+    ``wait`` is how many seconds to wait for other processes. Threads take turns. A fork waits for whose turn
+    it is, and parent and child then open the file anew: SQLite keeps in the process which locks it has, and a
+    child that inherits that relies on locks that it does not have, or waits for ones that nobody gives back.
     """
 
     def __init__(self, path: str | os.PathLike[str], wait: float = 1.0) -> None:
@@ -165,8 +167,24 @@ class SQLiteStore:
             self._state.rows(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
         return self._state
 
+    def pause(self) -> bool:
+        """Close the file, and let nobody open it again before :meth:`go_on`. Returns False where somebody
+        does not come to an end with it."""
+        if not self._turn.acquire(timeout=max(self.wait, 0) + 1):
+            return False
+        if self._state is not None:
+            with suppress(sqlite3.Error):
+                self._state.close()
+        self._state = None
+        return True
+
+    def go_on(self) -> None:
+        """What :meth:`pause` has stopped."""
+        self._turn.release()
+
     def forked(self) -> None:
-        """Leave the connection to the parent process: one that is closed here may end a log that it uses."""
+        """Begin anew in a child. A connection that could not be closed before is left to the parent: one that
+        is closed here may end a log that it uses."""
         _left.append(self._state)
         self._state = None
         self._turn = Lock()
@@ -174,14 +192,27 @@ class SQLiteStore:
 
 _stores: WeakSet[SQLiteStore] = WeakSet()
 _left: list[State | None] = []
+_paused = local()
 
 
-def _after_fork() -> None:
+def _before_fork() -> None:
+    _paused.stores = [store for store in sorted(_stores, key=id) if store.pause()]
+
+
+def _after_fork_in_parent() -> None:
+    for store in _paused.stores:
+        store.go_on()
+    del _paused.stores
+
+
+def _after_fork_in_child() -> None:
     for store in list(_stores):
         store.forked()
 
 
-os.register_at_fork(after_in_child=_after_fork)
+os.register_at_fork(
+    before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
+)
 
 
 def _is_busy(error: StateError) -> bool:

@@ -11,18 +11,22 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Thread
 from typing import Any, Literal, NamedTuple, get_args
 from zoneinfo import ZoneInfo
 
 from costctl import config
 from costctl.budgets import Budgets, load
+from costctl.currency import CurrencyError
+from costctl.ledger import Ledger, LedgerError
 from costctl.money import MAX_PICO, PICO_PER_USD
 from costctl.periods import zone as zone_of
 from costctl.sdk import balance
 from costctl.sdk.accounts import Account, Accounts
 from costctl.sdk.admission import Admission, exceeded, slowed
 from costctl.sdk.balance import Balance
+from costctl.sdk.forks import Lock
+from costctl.sdk.reconcile import looked, reconcile
 from costctl.sdk.store import Reservation, Settlement, SQLiteStore, Store, StoreError, Transaction
 from costctl.sdk.window import SECONDS, Window, is_recent, step
 from costctl.state import beside
@@ -285,9 +289,6 @@ class BudgetThrottler:
         return self._reconcile(0)
 
     def _reconcile(self, patience: float) -> bool:
-        from costctl.ledger import Ledger
-        from costctl.sdk.reconcile import reconcile
-
         ledger = Ledger(self.ledger, self._wait)
         if not ledger.exists:
             return False
@@ -317,8 +318,6 @@ class BudgetThrottler:
             self._looking.release()
 
     def _looked(self) -> int | None:
-        from costctl.sdk.reconcile import looked
-
         try:
             return looked(self.store)
         except StoreError:
@@ -328,9 +327,6 @@ class BudgetThrottler:
         """Reconcile, or wait ``patience`` seconds for another process that does. Where the ledger cannot be
         read, that is said in the log, and calls are answered by ``on_failure`` if there was patience for it;
         then this returns False."""
-        from costctl.currency import CurrencyError
-        from costctl.ledger import LedgerError
-
         try:
             self._reconcile(patience)
         except (LedgerError, StoreError, CurrencyError, OSError) as error:
