@@ -98,7 +98,7 @@ def _variants(case: Case, terms: Terms) -> Iterator[tuple[str, Terms]]:
         yield "prices as they are", stable
 
 
-def _columns(months: Iterable[int]) -> tuple[Column, ...]:
+def _columns(months: tuple[int, ...]) -> tuple[Column, ...]:
     return (
         Column("case", "text"),
         Column("monthly_benefit", "money"),
@@ -107,7 +107,10 @@ def _columns(months: Iterable[int]) -> tuple[Column, ...]:
         Column("payback_days", "number", unit="days", hidden=True),
         Column("discounted_payback", "text", wide=True),
         Column("discounted_payback_months", "number", unit="months", hidden=True),
-        *(Column(f"npv_{month}", "money", title=f"NPV {month} months", wide=month != 12) for month in months),
+        *(
+            Column(f"npv_{month}", "money", title=f"NPV {month} months", wide=month != months[0])
+            for month in months
+        ),
         Column("annual_roi_gross", "percent", title="ROI gross"),
         Column("annual_roi_net", "percent", title="ROI net"),
         Column("benefit_cost_ratio", "number", wide=True),
