@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -165,12 +166,13 @@ def test_directory_that_everybody_writes_is_refused_unless_sticky(tmp_path: Path
 
 
 @pytest.mark.skipif(not AS_ROOT, reason="only root can act as another user")
-def test_directory_of_another_user_is_refused(tmp_path: Path) -> None:
-    for directory in (tmp_path, *tmp_path.parents):
-        if directory.stat().st_mode & 0o001 == 0:
-            directory.chmod(directory.stat().st_mode | 0o011)
-    theirs = tmp_path / "theirs"
-    theirs.mkdir()
+def test_directory_of_another_user_is_refused() -> None:
+    # Not under pytest's own, into which no other user may look.
+    with tempfile.TemporaryDirectory() as directory:
+        refused_as_that_of_another_user(Path(directory))
+
+
+def refused_as_that_of_another_user(theirs: Path) -> None:
     theirs.chmod(0o775)
     os.chown(theirs, 12345, 54321)
     code = """
