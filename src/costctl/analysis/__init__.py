@@ -1,8 +1,11 @@
 """Questions asked of the ledger; each is one call that returns a report."""
 
+from costctl.analysis.anomalies import anomalies
+from costctl.analysis.backtest import backtest
 from costctl.analysis.bill import bill
 from costctl.analysis.conversion import in_currency
 from costctl.analysis.costs import cost_summary
+from costctl.analysis.forecast import forecast
 from costctl.analysis.gaps import rejects, unpriced
 from costctl.analysis.measures import P95
 from costctl.analysis.price_check import price_check
@@ -17,8 +20,11 @@ from costctl.analysis.unallocated import unallocated
 __all__ = [
     "P95",
     "QuestionError",
+    "anomalies",
+    "backtest",
     "bill",
     "cost_summary",
+    "forecast",
     "in_currency",
     "price_check",
     "reconcile",

@@ -61,6 +61,12 @@ COMMANDS = (
     ),
     Entry("bill", "costctl.cli.report", QUESTIONS, "Show a month's bill by model, beside the month before."),
     Entry(
+        "forecast",
+        "costctl.cli.forecast",
+        QUESTIONS,
+        "Show what a month or any period will have cost at its end, and how sure that is.",
+    ),
+    Entry(
         "reconcile",
         "costctl.cli.reconcile",
         QUESTIONS,

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
 
 LEAST_HISTORY = 14
 """Days of history without which there is no verdict."""
@@ -51,20 +50,20 @@ def judged(daily: Sequence[int], value: int) -> Verdict | None:
     history = daily[started:][-PROFILE:]
     if len(history) < LEAST_HISTORY:
         return None
-    nothing = math.log(max(_NOTHING * median(each for each in history if each), 1))
+    nothing = math.log(max(_NOTHING * _median([each for each in history if each]), 1))
     logs = [max(math.log(each), nothing) if each else nothing for each in history]
     # Weekdays count back from the day that is judged.
-    middle = median(logs)
-    parts = [median(logs[-back::-_WEEK]) - middle for back in range(1, _WEEK + 1)]
+    middle = _median(logs)
+    parts = [_median(logs[-back::-_WEEK]) - middle for back in range(1, _WEEK + 1)]
     count = len(logs)
     levels = [each - parts[(count - number - 1) % _WEEK] for number, each in enumerate(logs)]
     missed = [
-        levels[number] - median(levels[max(0, number - _LEVEL) : number]) for number in range(_WEEK, count)
+        levels[number] - _median(levels[max(0, number - _LEVEL) : number]) for number in range(_WEEK, count)
     ]
     # The level lags behind what grows or falls: by as much as it usually did.
-    lag = median(missed)
-    expected = median(levels[-_LEVEL:]) + parts[_WEEK - 1] + lag
-    sigma = _TO_SIGMA * median(abs(each - lag) for each in missed) * _for_few(count, len(missed))
+    lag = _median(missed)
+    expected = _median(levels[-_LEVEL:]) + parts[_WEEK - 1] + lag
+    sigma = _TO_SIGMA * _median([abs(each - lag) for each in missed]) * _for_few(count, len(missed))
     sigma = max(_NARROWEST, sigma)
     came = max(math.log(value), nothing) if value > 0 else nothing
     return Verdict(round(math.exp(expected)), (came - expected) / sigma)
@@ -77,3 +76,8 @@ def _for_few(days: int, residuals: int) -> float:
     weeks, most = days / _WEEK, PROFILE / _WEEK
     wider = (weeks + 1) / (weeks - 1) * (most - 1) / (most + 1)
     return math.sqrt(wider) * residuals / (residuals - 0.8)
+
+
+def _median(values: Sequence[float]) -> float:
+    ordered, middle = sorted(values), len(values) // 2
+    return ordered[middle] if len(values) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
