@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from costctl.cli.gate import GATE, Measured, condition, gate
 from costctl.cli.session import FILTER, LEDGER, MONEY, OUTPUT, PERIOD, PRICES, CommandError, Session, command
 from costctl.cli.values import count
 from costctl.config import SettingError
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-SHAPE, GATE = "Shape", "Gate"
+SHAPE = "Shape"
 
 Files = Annotated[
     list[str] | None,
@@ -84,8 +83,6 @@ FailIf = Annotated[
 # The days of a bill are its own, in no zone of ours.
 _DATES = {name: option for name, option in PERIOD.items() if name != "tz"}
 
-_LIMIT = re.compile(r"(\d{1,15}(?:\.\d{1,12})?)(%?)", re.ASCII)
-
 
 @command(
     app,
@@ -118,7 +115,9 @@ def reconcile(
     are missing or too many, another price or mode, another time zone, rounding, credits, taxes, items beside
     tokens. What nothing gives evidence of is unexplained. Days are those of the bill.
     """
-    limit = None if fail_if is None else _limit(fail_if)
+    limit = None
+    if fail_if is not None:
+        limit = condition(fail_if, {"difference": "money"}, against="whole", alone="difference")
     where: list[str | Filter] = list(session.given["where"] or ())
     if provider is not None:
         from costctl.filters import Filter
@@ -137,9 +136,8 @@ def reconcile(
     session.show(answer)
     if not answer.rows:
         session.say(_where_bills_are(reported, bool(files)))
-    if limit is not None and _exceeds(answer, theirs, *limit):
-        session.say(f"--fail-if: {_said(answer, theirs)}, which is more than {fail_if}")
-        raise typer.Exit(4)
+    if limit is not None:
+        gate(session, limit, [_measured(answer, theirs)])
 
 
 def _against_bill(
@@ -192,24 +190,19 @@ def _dates(session: Session) -> Period:
     return period(**{name: session.given[name] for name in names}, zone=ZoneInfo("UTC"), now=session.now)
 
 
-def _limit(text: str) -> tuple[Decimal, bool]:
-    """What ``--fail-if`` says, and whether it is a percentage."""
-    found = _LIMIT.fullmatch(text.strip().removeprefix("$"))
-    if found is None:
-        raise SettingError(f"--fail-if: {text!r} is no share and no amount", 'as in --fail-if "0.5%" or 1.00')
-    return Decimal(found[1]), bool(found[2])
-
-
-def _exceeds(answer: Report, theirs: str, limit: Decimal, is_share: bool) -> bool:
-    """Whether the whole difference is more. Nothing to compare with passes no gate."""
-    from costctl.money import to_pico
+def _measured(answer: Report, theirs: str) -> Measured:
+    """The whole difference, whichever side has more."""
+    from costctl.money import share, usd
 
     if not answer.rows:
-        return True
+        return Measured("money", None, said="there is nothing to compare")
     difference, whole = _total(answer, "difference"), _total(answer, theirs)
-    if is_share:
-        return abs(difference) * 100 > limit * abs(whole)
-    return abs(difference) > to_pico(limit)
+    part = share(difference, whole)
+    sign = "-" if difference < 0 else ""
+    said = f"the difference is {sign}${abs(usd(difference)):,}" + (
+        f" ({part:.2%})" if part is not None else ""
+    )
+    return Measured("money", abs(difference), whole=whole, said=said)
 
 
 def _total(answer: Report, name: str) -> int:
@@ -217,19 +210,6 @@ def _total(answer: Report, name: str) -> int:
     value = answer.totals[[column.name for column in answer.columns].index(name)]
     assert isinstance(value, int)
     return value
-
-
-def _said(answer: Report, theirs: str) -> str:
-    from costctl.money import share, usd
-
-    if not answer.rows:
-        return "there is nothing to compare"
-    difference, whole = _total(answer, "difference"), _total(answer, theirs)
-    part = share(difference, whole)
-    sign = "-" if difference < 0 else ""
-    return f"the difference is {sign}${abs(usd(difference)):,}" + (
-        f" ({part:.2%})" if part is not None else ""
-    )
 
 
 def _where_bills_are(reported: bool, files: bool) -> str:
