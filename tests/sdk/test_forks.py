@@ -102,14 +102,36 @@ print(forked(log))
 first.join()
 """
 
+REDIS = """
+from costctl.sdk import RedisStore
 
-def output(program: str, place: Path) -> str:
+store = RedisStore(sys.argv[2])
+throttler = BudgetThrottler(budgets, **settings, store=store, on_failure="fail_closed")
+throttler.settle(throttler.should_allow_request(), 1)
+
+def hold():
+    with store._client.connection_pool._lock:  # as a thread that takes a connection does for a moment
+        held.set()
+        assert over.wait(60)
+
+held, over = threading.Event(), threading.Event()
+thread = threading.Thread(target=hold)
+thread.start()
+assert held.wait(60)
+print(forked(lambda: throttler.should_allow_request().reason))
+over.set()
+thread.join()
+throttler.close()
+"""
+
+
+def output(program: str, place: Path, *arguments: str) -> str:
     """What the program writes; it and its children are killed where they go on for ever."""
     place.chmod(0o700)
     (place / "budgets.yaml").write_text(
         "budgets: [{name: search, scope: {team: search}, daily_budget: 10000}]"
     )
-    command = [sys.executable, "-c", BEGIN + program, str(place)]
+    command = [sys.executable, "-c", BEGIN + program, str(place), *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
         try:
             out, _ = process.communicate(timeout=120)
@@ -130,3 +152,7 @@ def test_a_fork_while_a_thread_first_looks_at_the_ledger(tmp_path: Path) -> None
 
 def test_a_fork_while_a_thread_reads_the_prices(tmp_path: Path) -> None:
     assert output(FIRST_PRICE, tmp_path) == "2.50\n"  # USD for a million tokens
+
+
+def test_a_fork_while_a_thread_uses_redis(tmp_path: Path, redis_url: str) -> None:
+    assert output(REDIS, tmp_path, redis_url) == "within budget\n"

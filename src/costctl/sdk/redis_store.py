@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -41,10 +43,16 @@ class RedisStore:
     ) -> None:
         self.wait = wait
         self._prefix = prefix.encode()
-        self._client = Redis.from_url(
-            url,
-            socket_timeout=timeout,
-            socket_connect_timeout=timeout,
+        self._url = url
+        self._timeout = timeout
+        self._client = self._connected()
+        _stores.add(self)
+
+    def _connected(self) -> Redis:
+        return Redis.from_url(
+            self._url,
+            socket_timeout=self._timeout,
+            socket_connect_timeout=self._timeout,
             retry=Retry(NoBackoff(), 1),  # a connection that the server has closed while it was idle
         )
 
@@ -72,6 +80,23 @@ class RedisStore:
 
     def close(self) -> None:
         self._client.close()
+
+    def forked(self) -> None:
+        """Begin anew in a child: a client whose locks other threads held waits for them for ever."""
+        _left.append(self._client)
+        self._client = self._connected()
+
+
+_stores: WeakSet[RedisStore] = WeakSet()
+_left: list[Redis] = []
+
+
+def _after_fork_in_child() -> None:
+    for store in list(_stores):
+        store.forked()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 class _Redis:
