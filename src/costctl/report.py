@@ -6,15 +6,26 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
-Kind = Literal["text", "time", "count", "tokens", "money", "percent", "number", "duration"]
+Kind = Literal["text", "time", "count", "tokens", "money", "percent", "number", "duration", "mixed"]
 """What a column holds.
 
 ``money`` integer pico-dollars, or in another currency the exact amount as Decimal · ``tokens`` and ``count``
 integers · ``percent`` a fraction as Decimal (0.25 is 25 %) · ``number`` Decimal · ``duration`` milliseconds,
-int or Decimal · ``time`` ISO 8601 text · ``text``.
+int or Decimal · ``time`` ISO 8601 text · ``text`` · ``mixed`` a :class:`Quantity`, for rows that measure
+different things.
 """
 
-Cell = int | Decimal | str | None
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A number that brings its ``kind``, one of those above, and its unit."""
+
+    kind: Kind
+    value: int | Decimal
+    unit: str = ""
+
+
+Cell = int | Decimal | str | Quantity | None
 """None is unknown, which is not 0. A ``bool`` is written as the texts "true" and "false"."""
 
 TEXT_KINDS: frozenset[Kind] = frozenset({"text", "time"})

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from costctl.currency import USD, Rate
-from costctl.report import Cell, Column, Conversion, Report
+from costctl.report import Cell, Column, Conversion, Kind, Quantity, Report
 
 
 def in_currency(report: Report, rate: Rate) -> Report:
@@ -34,7 +34,14 @@ def in_currency(report: Report, rate: Rate) -> Report:
         columns=tuple(_beside(report.columns, converted)),
         rows=[_row(rate, row, converted) for row in report.rows],
         totals=None if report.totals is None else _row(rate, report.totals, converted),
-        charts=tuple(replace(chart, column=twins.get(chart.column, chart.column)) for chart in report.charts),
+        charts=tuple(
+            replace(
+                chart,
+                column=twins.get(chart.column, chart.column),
+                gone=twins.get(chart.gone or "", chart.gone),
+            )
+            for chart in report.charts
+        ),
         figures=values,
         figure_columns=tuple(_beside(report.figure_columns, figures)),
         conversion=Conversion(rate.currency, rate.per_usd, rate.day.isoformat()),
@@ -51,16 +58,22 @@ def _twins(rate: Rate, columns: Sequence[Column]) -> list[Column | None]:
     names = {column.name for column in columns}
     twins: list[Column | None] = []
     for column in columns:
-        currency, slash, per = column.unit.partition("/")
-        if column.kind != "money" or currency != USD:
+        unit = _unit(rate, column.kind, column.unit)
+        if unit is None and column.kind != "mixed":
             twins.append(None)
             continue
         name = f"{column.name}_{rate.currency.lower()}"
         while name in names:  # a pivot has a column for each model, whatever that is called
             name += "_"
         names.add(name)
-        twins.append(replace(column, name=name, unit=f"{rate.currency}{slash}{per}"))
+        twins.append(replace(column, name=name, unit=unit or ""))
     return twins
+
+
+def _unit(rate: Rate, kind: Kind, unit: str) -> str | None:
+    """``TWD/call`` for ``USD/call``; None for what is no money in USD."""
+    currency, slash, per = unit.partition("/")
+    return f"{rate.currency}{slash}{per}" if kind == "money" and currency in {USD, ""} else None
 
 
 def _beside(columns: Iterable[Column], twins: Iterable[Column | None]) -> Iterable[Column]:
@@ -80,4 +93,9 @@ def _row(rate: Rate, row: Sequence[Cell], twins: Sequence[Column | None]) -> tup
 
 
 def _amount(rate: Rate, value: Cell) -> Cell:
+    if isinstance(value, Quantity):  # what is no money stands in both columns: people see the second only
+        unit = _unit(rate, value.kind, value.unit)
+        if unit is None or not isinstance(value.value, int):
+            return value
+        return Quantity("money", rate.of(value.value), unit)
     return rate.of(value) if isinstance(value, int) else None

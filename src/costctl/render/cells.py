@@ -10,7 +10,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from costctl.money import decimal_places, usd
 from costctl.render.printable import printable
-from costctl.report import TEXT_KINDS, Column
+from costctl.report import TEXT_KINDS, Column, Quantity
 
 UNKNOWN = "–"
 """How people see None."""
@@ -31,10 +31,14 @@ def exact(column: Column, value: object) -> str:
     Raises :class:`TypeError` for what is no number of that kind, above all a float, and :class:`ValueError`
     for a Decimal that is not finite.
     """
-    if type(value) is int:
+    if isinstance(value, Quantity) and column.kind == "mixed":
+        return exact(Column(column.name, value.kind, value.unit), value.value)
+    if type(value) is int and column.kind != "mixed":
         return f"{usd(value):f}" if column.kind == "money" else str(value)
     converted = column.kind == "money" and not column.unit.startswith("USD")
-    if not isinstance(value, Decimal) or (column.kind in {"money", "count", "tokens"} and not converted):
+    if not isinstance(value, Decimal) or (
+        column.kind in {"money", "count", "tokens", "mixed"} and not converted
+    ):
         raise TypeError(
             f"column {column.name} ({column.kind}) holds {value!r} of type {type(value).__name__}"
         )
@@ -67,6 +71,8 @@ def display(column: Column, value: object, *, compact: bool = False) -> str:
         return UNKNOWN
     if column.kind in TEXT_KINDS:
         return printable(text(column, value))
+    if isinstance(value, Quantity) and column.kind == "mixed":
+        return display(Column(column.name, value.kind, value.unit), value.value, compact=compact)
     exact(column, value)  # refuses what is no number, so that all outputs refuse the same
     if column.kind == "money" and isinstance(value, int | Decimal):
         return money(value, column.unit)

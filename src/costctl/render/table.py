@@ -149,7 +149,7 @@ def _short(column: Column, value: int | Decimal) -> str:
 
 
 def _amount(value: Cell) -> int | Decimal | None:
-    return None if isinstance(value, str) else value
+    return value if isinstance(value, int | Decimal) else None
 
 
 def _pairs(pairs: list[tuple[str, str]], width: int) -> Iterator[str]:
