@@ -121,7 +121,7 @@ def test_a_call_without_a_price_to_move_to_stays_and_is_told(ledger_of: Made, bo
         states = States.of(Calls(engine, ALWAYS), book, [lever])
         assert states.costs() == (22_500 * USD // 1000,) * 2
         assert states.rows("SELECT mode, changed_1 FROM state") == [("standard", False)]
-        assert states.missed == ({f"{OPUS} in mode priority": 3},)
+        assert states.missed == ({f"no price for {OPUS} in mode priority": 3},)
         report = states.told(Report("x", "x", (Column("cost", "money"),), []))
     assert f"hurry: no price for {OPUS} in mode priority; 3 calls stay as before" in report.notes
 

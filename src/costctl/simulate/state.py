@@ -17,7 +17,7 @@ Columns of a state, beside those of the canonical call (tags as ``tags_json``):
 
 - ``cost_pico``: of the call as it is in this state; ``added_pico``: what was paid beside it;
 - ``spent_0``, ``spent_1``, …: cost and what was paid beside it, after so many levers; NULL if unpriced;
-- ``missed_1``, …: the model (and mode) without a price, where the lever of that number found none;
+- ``missed_1``, …: why the lever of that number left the call, where it was to change it;
 - ``changed_1``, …: whether the lever of that number changed it;
 - ``was_model`` and the like (:data:`CHANGEABLE`): the call as it is in the ledger.
 """
@@ -92,7 +92,9 @@ class Change:
     :data:`CHANGEABLE`, or of ``added_pico``, over the columns of ``source``. ``beside``: where it is true,
     the changed call was made beside the one that stays as it is (the first try of a cascade): its cost is
     added, and only its latency is taken over. ``cost``: BIGINT pico-dollars, of a lever that knows it without
-    a price row (a discount). ``names`` are the providers and models that ``values`` may name.
+    a price row (a discount). ``refused``: text, not NULL where a call that was to be changed is not reached,
+    and why ("its prompt is longer than the context of x"). ``names`` are the providers and models that
+    ``values`` may name.
     """
 
     source: str
@@ -100,6 +102,7 @@ class Change:
     values: Mapping[str, str]
     beside: str = "FALSE"
     cost: str | None = None
+    refused: str = "NULL"
     relations: str = ""
     parameters: tuple[object, ...] = ()
     names: tuple[CallNames, ...] = ()
@@ -179,12 +182,12 @@ class States:
 
     @cached_property
     def missed(self) -> tuple[dict[str, int], ...]:
-        """By lever: how many calls it was to change and did not, by the model (and mode) without a price."""
+        """By lever: how many calls it was to change and did not, by the reason ("no price for x")."""
         found: tuple[dict[str, int], ...] = tuple({} for _ in self.levers)
         for number, each in enumerate(found, 1):
             each |= {
-                model: int(calls)
-                for model, calls in self.rows(
+                reason: int(calls)
+                for reason, calls in self.rows(
                     f"SELECT missed_{number}, sum(coalesce(was_requests, 1)) FROM state "  # noqa: S608
                     f"WHERE missed_{number} IS NOT NULL GROUP BY ALL ORDER BY ALL"
                 )
@@ -201,9 +204,9 @@ class States:
         had no price to move to, calls without a price, and the price books."""
         notes = [*report.notes, *(each for lever in self.levers for each in lever.assumptions())]
         for lever, missed in zip(self.levers, self.missed, strict=True):
-            for model, calls in missed.items():
+            for reason, calls in missed.items():
                 stay = "call stays" if calls == 1 else "calls stay"
-                notes.append(f"{lever.name}: no price for {model}; {calls:,} {stay} as before")
+                notes.append(f"{lever.name}: {reason}; {calls:,} {stay} as before")
         told = with_provenance(replace(report, notes=tuple(notes)), self.calls, self.sums)
         if foreign := [each for each in told.price_books if each not in self.book.identifiers]:
             note = f"the ledger is priced by {', '.join(foreign)} too, which the calls that change are not"
@@ -282,6 +285,7 @@ def _step(change: Change, number: int) -> list[str]:
         f"CASE WHEN {change.reached} THEN {model} END AS model",
         f"({change.reached}) AND asked.spent_{before} IS NOT NULL AS is_reached",
         f"({change.beside}) AS is_beside",
+        f"CAST({change.refused} AS VARCHAR) AS refused",
         f"{change.values.get('added_pico', 'asked.added_pico')} AS added_pico",
     ]
     if "model" not in changed:
@@ -321,9 +325,9 @@ def _step(change: Change, number: int) -> list[str]:
         "CASE WHEN is_changed THEN added_pico + CASE WHEN is_beside THEN new_cost ELSE 0 END "
         "ELSE kept_added_pico END AS added_pico",
         f"CASE WHEN is_changed THEN total ELSE spent_{before} END AS spent_{number}",
-        "CASE WHEN is_reached AND NOT is_changed THEN model "
+        "CASE WHEN is_reached AND NOT is_changed THEN 'no price for ' || model "
         "|| CASE WHEN coalesce(mode, 'standard') = 'standard' THEN '' ELSE ' in mode ' || mode END "
-        f"|| coalesce(' in region ' || region, '') END AS missed_{number}",
+        f"|| coalesce(' in region ' || region, '') ELSE refused END AS missed_{number}",
         f"is_changed AS changed_{number}",
     ]
     parts.append(f"state_{number} AS (\nSELECT {', '.join(after)}\nFROM judged_{number}\n)")
