@@ -1,6 +1,6 @@
 """Questions asked of the ledger; each is one call that returns a report."""
 
-from costctl.analysis.anomalies import anomalies
+from costctl.analysis.anomalies import LEAST_IMPACT, SCOPES, UNSEEN, anomalies
 from costctl.analysis.backtest import backtest
 from costctl.analysis.bill import bill
 from costctl.analysis.conversion import in_currency
@@ -18,7 +18,10 @@ from costctl.analysis.summary import summary
 from costctl.analysis.unallocated import unallocated
 
 __all__ = [
+    "LEAST_IMPACT",
     "P95",
+    "SCOPES",
+    "UNSEEN",
     "QuestionError",
     "anomalies",
     "backtest",

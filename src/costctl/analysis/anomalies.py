@@ -64,7 +64,7 @@ _COLUMNS = (
     Column("impact", "money"),
     Column("impact_share", "percent", title="over expected"),
     Column("z", "number", wide=True),
-    Column("contributors", "text"),
+    Column("contributors", "text", wide=True),
 )
 
 
@@ -149,7 +149,9 @@ def anomalies(
         for day, scope in {(each.day, each.scope) for each in found}:
             (causes[day, scope],) = daily(part(day - _BEFORE * DAY, day + DAY), (_keys(scope),))
         rows = [(each, _contributors(each, causes[each.day, each.scope])) for each in found]
-        notes = judges.notes() + (["today counts as far as it has come"] if days[-1] == until.today else [])
+        notes = [*_told(rows), *judges.notes()]
+        if days[-1] == until.today:
+            notes.append("today counts as far as it has come")
         scored = part(days[0], days[-1] + DAY)
         report = with_provenance(_report(rows, notes), scored, scored.sums().get((), Sums()))
     return replace(report, period=span(period))
@@ -294,6 +296,14 @@ def _contributors(anomaly: Anomaly, groups: Mapping[Key, Days]) -> str:
         part = share(added[key], anomaly.impact) or 0
         said.append(f"{', '.join(labels) or 'no label'} +${rounded(added[key]):,} ({part:.0%})")
     return "; ".join(said)
+
+
+def _told(rows: Sequence[tuple[Anomaly, str]]) -> Iterator[str]:
+    """Who the greatest come from: a table has no room for it."""
+    for each, contributors in sorted(rows, key=lambda row: (-row[0].impact, _order(row[0])))[:_NAMED]:
+        whose = "all" if each.scope is None else f"{each.scope.name} {each.value or '(none)'}"
+        if contributors:
+            yield f"{each.day} {whose}: {contributors}"
 
 
 def _report(rows: Sequence[tuple[Anomaly, str]], notes: Sequence[str]) -> Report:

@@ -67,6 +67,12 @@ COMMANDS = (
         "Show what a month or any period will have cost at its end, and how sure that is.",
     ),
     Entry(
+        "anomalies",
+        "costctl.cli.anomalies",
+        QUESTIONS,
+        "Show days that cost much more than they should have, and who made them so.",
+    ),
+    Entry(
         "reconcile",
         "costctl.cli.reconcile",
         QUESTIONS,

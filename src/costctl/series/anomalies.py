@@ -52,10 +52,13 @@ def judged(daily: Sequence[int], value: int) -> Verdict | None:
         return None
     nothing = math.log(max(_NOTHING * _median([each for each in history if each]), 1))
     logs = [max(math.log(each), nothing) if each else nothing for each in history]
-    # Weekdays count back from the day that is judged.
-    middle = _median(logs)
-    parts = [_median(logs[-back::-_WEEK]) - middle for back in range(1, _WEEK + 1)]
+    # Weekdays count back from the day that is judged; growth is taken out before they are compared, for the
+    # days of one are a little older than those of the next.
     count = len(logs)
+    growth = _median([each - before for each, before in zip(logs[_WEEK:], logs, strict=False)]) / _WEEK
+    even = [each + growth * (count - number) for number, each in enumerate(logs)]
+    middle = _median(even)
+    parts = [_median(even[-back::-_WEEK]) - middle for back in range(1, _WEEK + 1)]
     levels = [each - parts[(count - number - 1) % _WEEK] for number, each in enumerate(logs)]
     missed = [
         levels[number] - _median(levels[max(0, number - _LEVEL) : number]) for number in range(_WEEK, count)
@@ -63,19 +66,19 @@ def judged(daily: Sequence[int], value: int) -> Verdict | None:
     # The level lags behind what grows or falls: by as much as it usually did.
     lag = _median(missed)
     expected = _median(levels[-_LEVEL:]) + parts[_WEEK - 1] + lag
-    sigma = _TO_SIGMA * _median([abs(each - lag) for each in missed]) * _for_few(count, len(missed))
+    sigma = _TO_SIGMA * _median([abs(each - lag) for each in missed]) * _for_few(count)
     sigma = max(_NARROWEST, sigma)
     came = max(math.log(value), nothing) if value > 0 else nothing
     return Verdict(round(math.exp(expected)), (came - expected) / sigma)
 
 
-def _for_few(days: int, residuals: int) -> float:
+def _for_few(days: int) -> float:
     """How much wider errors are of fewer than eight weeks. A profile of few values of each weekday hides what
-    they miss it by, and is itself off by as much; the second factor is the median absolute deviation's own,
-    of few values (Croux and Rousseeuw 1992)."""
+    they miss it by, and is itself off by as much; and few residuals may all be small by chance (a twentieth
+    for each week that is not there, by trial on drawn series)."""
     weeks, most = days / _WEEK, PROFILE / _WEEK
     wider = (weeks + 1) / (weeks - 1) * (most - 1) / (most + 1)
-    return math.sqrt(wider) * residuals / (residuals - 0.8)
+    return math.sqrt(wider) * (1 + (most - weeks) / 20)
 
 
 def _median(values: Sequence[float]) -> float:
