@@ -164,10 +164,46 @@ def test_rolling_days_are_reconciled_too(brake: Brake, log: Log, clock: Clock) -
 
 def test_a_ledger_that_cannot_be_read(brake: Brake, log: Log) -> None:
     log.ledger.write_text("no ledger at all\n" * 1000)
-    assert brake(BUDGETS, team="search").should_allow_request().allowed
+    allowed, reason = brake(BUDGETS, team="search").should_allow_request()
+    assert allowed
+    assert reason.startswith("allowed unseen, for what was spent cannot be looked up: ")
     answer = brake(BUDGETS, team="search", on_failure="fail_closed").should_allow_request()
     assert answer.refusal == "unknown"
     assert answer.reason.startswith("what was spent cannot be looked up: ")
+
+
+def test_settings_that_cannot_be_read(
+    brake: Brake, log: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They name the rates of a budget's currency."""
+    log.call("a", 7, NOON)
+    log.ingest()
+    monkeypatch.chdir(tmp_path)
+    throttler = brake("  - {name: b, scope: all, daily_budget: 10, currency: EUR}\n")
+    (tmp_path / "costctl.yaml").write_text("db: [1, 2\n")
+    answer = throttler.should_allow_request()
+    assert answer.allowed
+    assert "costctl.yaml" in answer.reason
+
+
+def looks_end() -> None:
+    """Wait for the looks of threads."""
+    for thread in threading.enumerate():
+        if thread.name == "costctl-reconcile":
+            thread.join()
+
+
+def test_a_clock_that_was_ahead_keeps_nobody_from_looking(brake: Brake, log: Log, clock: Clock) -> None:
+    clock.now += 365 * 24 * 3600
+    throttler = brake(BUDGETS, team="search")
+    assert throttler.should_allow_request(estimate=0).allowed
+    clock.now = Clock.NOON
+    log.call("a", 9, NOON)
+    log.ingest()
+    throttler.should_allow_request(estimate=0)
+    looks_end()
+    assert left(throttler) == 1
+    assert left(brake(BUDGETS, team="search")) == 1
 
 
 def test_the_ledger_is_looked_at_every_five_minutes(brake: Brake, log: Log, clock: Clock) -> None:
@@ -181,9 +217,7 @@ def test_the_ledger_is_looked_at_every_five_minutes(brake: Brake, log: Log, cloc
     assert left(throttler) == 9
     clock.now += 1
     throttler.should_allow_request(estimate=0)  # does not wait for it
-    for thread in threading.enumerate():
-        if thread.name == "costctl-reconcile":
-            thread.join()
+    looks_end()
     assert left(throttler) == 7
 
 

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.sdk.conftest import Brake, Clock
@@ -18,7 +19,7 @@ TEAM = (
 )
 
 
-def spend(throttler: BudgetThrottler, usd: str, **labels: str) -> None:
+def spend(throttler: BudgetThrottler, usd: str, **labels: Any) -> None:
     """Make a call that costs as much, if it is allowed."""
     answer = throttler.should_allow_request(estimate=0, **labels)
     assert answer.allowed, answer.reason
@@ -229,6 +230,21 @@ def test_less_than_a_pico_dollar_is_one(brake: Brake) -> None:
     throttler = brake("  - {name: b, scope: all, daily_budget: 0.000000000001}\n")
     spend(throttler, "1e-20")
     assert not throttler.should_allow_request().allowed
+
+
+def test_labels_are_the_texts_that_the_ledger_has(brake: Brake) -> None:
+    throttler = brake(
+        """\
+  - {name: people, scope: {user: each}, daily_budget: 1}
+  - {name: first, scope: {"tag:attempt": "1"}, daily_budget: 2}
+"""
+    )
+    spend(throttler, 1, user=42)
+    assert throttler.should_allow_request(user="42").reason.startswith("budget people (user=42): 1.00 spent")
+    spend(throttler, 2, tags={"attempt": 1})
+    assert not throttler.should_allow_request(tags={"attempt": "1"}).allowed
+    spend(throttler, 1, user="a\ud800")  # half a character, as JSON may hold it
+    assert not throttler.should_allow_request(user="a?").allowed
 
 
 # --- when it fails ----------------------------------------------------------------------------------------

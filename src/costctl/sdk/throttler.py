@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -17,8 +19,7 @@ from zoneinfo import ZoneInfo
 
 from costctl import config
 from costctl.budgets import Budgets, load
-from costctl.currency import CurrencyError
-from costctl.ledger import Ledger, LedgerError
+from costctl.ledger import Ledger
 from costctl.money import MAX_PICO, PICO_PER_USD
 from costctl.periods import zone as zone_of
 from costctl.sdk import balance
@@ -89,7 +90,7 @@ class BudgetThrottler:
         agent: str | None = None,
         model: str | None = None,
         provider: str | None = None,
-        tags: Mapping[str, str] | None = None,
+        tags: Mapping[str, object] | None = None,
         ledger: str | os.PathLike[str] | None = None,
         store: Store | None = None,
         zone: str | ZoneInfo | None = None,
@@ -156,9 +157,12 @@ class BudgetThrottler:
         try:
             days = tuple(self._day(account.zone, now) for account in accounts)
             asking = _Asking(id, accounts, days, held, now, ignore_slowing)
-            return self.store.change(lambda tx: self._ask(tx, asking))
+            answer = self.store.change(lambda tx: self._ask(tx, asking))
         except StoreError as error:
             return self._failed(id, error)
+        if answer.allowed and self._blind:
+            return Admission(True, f"allowed unseen, for {self._blind}", id)
+        return answer
 
     def _ask(self, tx: Transaction, asking: _Asking) -> Admission:
         id, accounts, now = asking.id, asking.accounts, asking.now
@@ -298,24 +302,31 @@ class BudgetThrottler:
     def _look_if_due(self, now: int) -> None:
         """Have the ledger looked at where that is long ago: by a thread; the first time, before the answer,
         if nobody has for a day."""
-        if self._every is None or 0 <= now < self._next_look:
+        if self._every is None or self._looked_lately(now):
             return
         # While one thread takes the first look, the others wait for it; later ones they leave to it.
         first = self._next_look < 0
         if not self._looking.acquire(blocking=first):
             return
         try:
-            if now < self._next_look:
+            if self._looked_lately(now):
                 return
             last = self._looked()
-            if first and (last is None or now - last > _STALE):
+            if first and (last is None or not 0 <= now - last <= _STALE):
                 self.look()
-            elif last is None or now - last >= self._every:
+            elif last is None or not 0 <= now - last < self._every:
                 # No daemon: one that is killed in the middle of a query may take the process's end with it.
-                Thread(target=self.look, args=(0,), name="costctl-reconcile").start()
+                # None can be started when the interpreter ends, and where the system has too many.
+                with suppress(RuntimeError):
+                    Thread(target=self.look, args=(0,), name="costctl-reconcile").start()
             self._next_look = now + (_AGAIN if self._blind else self._every)
         finally:
             self._looking.release()
+
+    def _looked_lately(self, now: int) -> bool:
+        """Not if the clock has moved back since, and the next look seems far away."""
+        assert self._every is not None
+        return self._next_look - max(self._every, _AGAIN) <= now < self._next_look
 
     def _looked(self) -> int | None:
         try:
@@ -329,11 +340,10 @@ class BudgetThrottler:
         then this returns False."""
         try:
             self._reconcile(patience)
-        except (LedgerError, StoreError, CurrencyError, OSError) as error:
-            message = getattr(error, "message", str(error))
-            _log.warning("the ledger cannot be looked at: %s", message)
+        except Exception as error:  # whatever it is, no call of the application fails by it
+            _log.warning("the ledger cannot be looked at: %s", error)
             if patience:
-                self._blind = f"what was spent cannot be looked up: {message}"
+                self._blind = f"what was spent cannot be looked up: {error}"
             return False
         self._blind = ""
         return True
@@ -379,9 +389,9 @@ def _call(
     agent: str | None = None,
     model: str | None = None,
     provider: str | None = None,
-    tags: Mapping[str, str] | None = None,
+    tags: Mapping[str, object] | None = None,
 ) -> dict[str, Any]:
-    """What is said of a call, by the public names of its labels."""
+    """What is said of a call, by the public names of its labels, in the texts that the ledger has of them."""
     said = {
         "team": team,
         "project": project,
@@ -389,9 +399,17 @@ def _call(
         "agent": agent,
         "model": model,
         "provider": provider,
-        "tags": dict(tags) if tags else None,
     }
-    return {name: value for name, value in said.items() if value is not None}
+    call: dict[str, Any] = {name: _text(value) for name, value in said.items() if value is not None}
+    if tags:
+        call["tags"] = {name: _text(value) for name, value in tags.items() if value is not None}
+    return call
+
+
+def _text(value: object) -> str:
+    """A label as the call log and the ledger have it: no half characters, and 42 is "42"."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "replace").decode()
 
 
 def _pico(name: str, usd: Decimal | int | str) -> int:
