@@ -1,0 +1,119 @@
+"""What levers save together, step by step, each one alone, and the credit of each.
+
+A step is the difference between two sums of one statement over the same calls, so that steps add up to the
+joint saving to the pico-dollar. What each lever would save alone does not: it counts dollars that another one
+has saved already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import combinations, pairwise
+from math import factorial
+from typing import Literal, get_args
+
+from costctl.analysis import QuestionError
+from costctl.analysis.calls import Calls
+from costctl.pricing.book import PriceBook
+from costctl.simulate.state import KINDS, Lever, States
+
+Attribution = Literal["sequence", "shapley"]
+ATTRIBUTIONS: tuple[Attribution, ...] = get_args(Attribution)
+
+Costs = Mapping[tuple[int, ...], int]
+"""What the calls cost under some of the levers, by their places, ascending. Pico-dollars."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waterfall:
+    """``costs`` after no lever, after the first, and so on; ``alone`` and ``credit`` are savings by lever,
+    ``changed`` the calls that each one changed. Amounts are pico-dollars; ``credit`` adds up to the saving.
+    """
+
+    states: States
+    costs: tuple[int, ...]
+    changed: tuple[int, ...]
+    alone: tuple[int, ...]
+    credit: tuple[int, ...] | None = None
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        return tuple(before - after for before, after in pairwise(self.costs))
+
+    @property
+    def saving(self) -> int:
+        return self.costs[0] - self.costs[-1]
+
+
+def natural(levers: Iterable[Lever]) -> tuple[Lever, ...]:
+    """``levers`` in the order in which they act on a call; of one kind, that of the kind's own name first.
+    Raises QuestionError for none, or two of one name: nothing would say which of them acts first."""
+    ordered = sorted(
+        levers, key=lambda lever: (KINDS.index(lever.kind), lever.name != lever.kind, lever.name)
+    )
+    if not ordered:
+        raise QuestionError("a plan has no lever", f"name one: {', '.join(KINDS)}")
+    for one, other in pairwise(ordered):
+        if one.name == other.name:
+            raise QuestionError(f"a plan has two levers {one.name}", "put their rules into one")
+    return tuple(ordered)
+
+
+def waterfall(
+    calls: Calls, book: PriceBook, levers: Iterable[Lever], attribution: Attribution = "sequence"
+) -> Waterfall:
+    """``levers`` on ``calls``, in their natural order, each on the state that the one before has left."""
+    ordered = natural(levers)
+    places = range(len(ordered))
+    states = States.of(calls, book, ordered)
+    costs = states.costs()
+    counts = ", ".join(
+        f"coalesce(sum(coalesce(was_requests, 1)) FILTER (WHERE changed_{place + 1}), 0)" for place in places
+    )
+    (changed,) = states.rows(f"SELECT {counts} FROM state")  # noqa: S608 (constants)
+    known = {tuple(places[:length]): cost for length, cost in enumerate(costs)}
+    wanted = (
+        [each for size in reversed(places) for each in combinations(places, size + 1)]
+        if attribution == "shapley"
+        else [(place,) for place in places]
+    )
+    for chosen in wanted:
+        if chosen not in known:  # it may be how a longer one begins
+            some = States.of(calls, book, [ordered[place] for place in chosen]).costs()
+            known |= {chosen[:length]: cost for length, cost in enumerate(some)}
+    return Waterfall(
+        states,
+        costs,
+        tuple(map(int, changed)),
+        tuple(costs[0] - known[(place,)] for place in places),
+        shapley(len(ordered), known) if attribution == "shapley" else None,
+    )
+
+
+def shapley(count: int, costs: Costs) -> tuple[int, ...]:
+    """The saving of each of ``count`` levers by Shapley: the mean, over all orders in which they could be
+    taken up, of what it saves when its turn comes. ``costs`` has every choice of levers.
+
+    Exact; the pico-dollars that do not divide go one each to the greatest remainders, earlier levers first.
+    """
+    weighed = [_weighed(place, count, costs) for place in range(count)]
+    orders = factorial(count)
+    saving = costs[()] - costs[tuple(range(count))]
+    shares = [each // orders for each in weighed]
+    by_rest = sorted(range(count), key=lambda place: (-(weighed[place] % orders), place))
+    for place in by_rest[: saving - sum(shares)]:
+        shares[place] += 1
+    return tuple(shares)
+
+
+def _weighed(lever: int, count: int, costs: Costs) -> int:
+    """The sum of what ``lever`` saves over all orders: those that begin with the same others are one case."""
+    others = [place for place in range(count) if place != lever]
+    return sum(
+        factorial(size)
+        * factorial(count - size - 1)
+        * (costs[before] - costs[tuple(sorted((*before, lever)))])
+        for size in range(count)
+        for before in combinations(others, size)
+    )
