@@ -106,11 +106,13 @@ class Unpriced:
 class Chart:
     """How a table shows a column as a picture: ``bar`` of each row's share of ``full``, by default the
     column's greatest value, or ``spark``, one line of the column's values in row order. ``column`` names a
-    column of the report."""
+    column of the report, and so does ``gone``: a bar goes on in a lighter tone by what that one says, as the
+    steps of a waterfall do by what each has taken away."""
 
     form: Literal["bar", "spark"]
     column: str
     full: int | Decimal | None = None
+    gone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +162,8 @@ class Report:
         figures = _distinct(self.figure_columns)
         if self.totals is not None and len(self.totals) != len(names):
             raise ValueError(f"{len(self.totals)} totals for {len(names)} columns")
-        if unknown := {chart.column for chart in self.charts} - names:
+        charted = {name for chart in self.charts for name in (chart.column, chart.gone) if name is not None}
+        if unknown := charted - names:
             raise ValueError(f"charts of unknown columns: {sorted(unknown)}")
         if figures != self.figures.keys():
             raise ValueError(f"figures without column or value: {sorted(figures ^ self.figures.keys())}")

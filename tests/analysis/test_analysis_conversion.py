@@ -47,6 +47,12 @@ def rendered(answer: Report, format: Format) -> str:
     return stream.getvalue()
 
 
+def test_a_bar_of_money_stays_what_it_is() -> None:
+    answer = in_currency(report(charts=(Chart("bar", "cost", 200 * USD, gone="cost_per_request"),)), TWD)
+    # 200 x 31.65
+    assert answer.charts == (Chart("bar", "cost_twd", Decimal(6330), gone="cost_per_request_twd"),)
+
+
 def test_each_amount_in_usd_has_another_beside_it() -> None:
     answer = in_currency(report(), TWD)
     assert [(each.name, each.unit, each.hidden) for each in answer.columns] == [

@@ -18,10 +18,10 @@ from costctl.render import FORMATS, Format, remarks, render, warnings
 from costctl.render.captions import header, period
 from costctl.render.cells import display, money, tokens
 from costctl.render.markdown import escaped
-from costctl.render.pictures import bar, sparkline
+from costctl.render.pictures import bar, shade, sparkline
 from costctl.render.printable import UNPRINTABLE, printable
 from costctl.render.width import shorten, wrap
-from costctl.report import Chart, Column, Report, Span, Unpriced
+from costctl.report import Cell, Chart, Column, Report, Span, Unpriced
 
 texts = st.text(st.characters()) | st.sampled_from(samples.HOSTILE)
 
@@ -293,6 +293,16 @@ def test_bars() -> None:
     assert bar(1, 10**18, 8) == "▏"
     assert bar(17, 64, 8) == "██▏"
     assert bar(0, 100, 8) == bar(None, 100, 8) == bar(-1, 100, 8) == bar(0, 0, 8) == ""
+
+
+def test_what_is_gone_continues_a_bar_in_a_lighter_tone() -> None:
+    assert bar(50, 100, 8) + shade(50, 25, 100, 8) == "████░░"
+    assert bar(45, 100, 8) + shade(45, 55, 100, 8) == "███▋░░░░"  # 3.6 of 8 cells, then to the end
+    assert shade(50, -25, 100, 8) == shade(50, None, 100, 8) == shade(None, 50, 100, 8) == ""
+    columns = (Column("step", "text"), Column("saving", "number"), Column("cost", "number"))
+    steps: list[tuple[Cell, ...]] = [("as it was", None, Decimal(8)), ("trim", Decimal(2), Decimal(6))]
+    report = Report("x", "", columns, steps, charts=(Chart("bar", "cost", gone="saving"),))
+    assert shown(report, width=80).splitlines()[-1].split()[-1] == "█████████░░░"  # 9 and 3 of 12 cells
 
 
 def test_sparklines() -> None:

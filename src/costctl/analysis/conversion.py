@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from costctl.currency import USD, Rate
-from costctl.report import Cell, Column, Conversion, Kind, Quantity, Report
+from costctl.report import Cell, Chart, Column, Conversion, Kind, Quantity, Report
 
 
 def in_currency(report: Report, rate: Rate) -> Report:
@@ -34,14 +34,7 @@ def in_currency(report: Report, rate: Rate) -> Report:
         columns=tuple(_beside(report.columns, converted)),
         rows=[_row(rate, row, converted) for row in report.rows],
         totals=None if report.totals is None else _row(rate, report.totals, converted),
-        charts=tuple(
-            replace(
-                chart,
-                column=twins.get(chart.column, chart.column),
-                gone=twins.get(chart.gone or "", chart.gone),
-            )
-            for chart in report.charts
-        ),
+        charts=tuple(_chart(rate, chart, twins) for chart in report.charts),
         figures=values,
         figure_columns=tuple(_beside(report.figure_columns, figures)),
         conversion=Conversion(rate.currency, rate.per_usd, rate.day.isoformat()),
@@ -81,6 +74,14 @@ def _beside(columns: Iterable[Column], twins: Iterable[Column | None]) -> Iterab
         yield column if twin is None else replace(column, hidden=True)
         if twin is not None:
             yield twin
+
+
+def _chart(rate: Rate, chart: Chart, twins: Mapping[str, str]) -> Chart:
+    if chart.column not in twins:
+        return chart
+    full = rate.of(chart.full) if isinstance(chart.full, int) else chart.full
+    gone = None if chart.gone is None else twins.get(chart.gone)
+    return replace(chart, column=twins[chart.column], full=full, gone=gone)
 
 
 def _row(rate: Rate, row: Sequence[Cell], twins: Sequence[Column | None]) -> tuple[Cell, ...]:

@@ -26,6 +26,14 @@ def bar(value: Amount, greatest: int | Decimal, width: int) -> str:
     return "█" * whole + (_EIGHTHS[rest] if rest else "")
 
 
+def shade(value: Amount, gone: Amount, greatest: int | Decimal, width: int) -> str:
+    """What :func:`bar` of ``value`` is continued by where ``gone`` has been taken away: whole light cells."""
+    if value is None or gone is None or gone <= 0 or greatest <= 0:
+        return ""
+    end = min(round(Fraction(value + gone) / Fraction(greatest) * width), width)
+    return "░" * (end - len(bar(value, greatest, width)))
+
+
 def sparkline(values: Sequence[Amount], width: int) -> str:
     """``values`` in order as at most ``width`` blocks from zero (or the least, if negative) to the greatest.
 

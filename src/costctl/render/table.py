@@ -13,7 +13,7 @@ from typing import TextIO
 from costctl.render.captions import figures, header, outcome_figures, remarks, warnings
 from costctl.render.cells import display
 from costctl.render.layout import GAP, Layout, Place, lay_out
-from costctl.render.pictures import bar, sparkline
+from costctl.render.pictures import bar, shade, sparkline
 from costctl.render.printable import printable
 from costctl.render.width import measure, pad, shorten, wrap
 from costctl.report import TEXT_KINDS, Cell, Column, Outcome, Report
@@ -124,7 +124,16 @@ def _bars(report: Report, place: Place) -> list[str]:
     values = [_amount(row[place.index]) for row in report.rows]
     chart = next(each for each in report.charts if (each.form, each.column) == ("bar", place.column.name))
     greatest = max((value for value in values if value is not None), default=0)
-    return [bar(value, greatest if chart.full is None else chart.full, place.bar) for value in values]
+    full = greatest if chart.full is None else chart.full
+    bars = [bar(value, full, place.bar) for value in values]
+    if chart.gone is None:
+        return bars
+    index = next(number for number, column in enumerate(report.columns) if column.name == chart.gone)
+    gone = [_amount(row[index]) for row in report.rows]
+    return [
+        each + shade(value, lost, full, place.bar)
+        for each, value, lost in zip(bars, values, gone, strict=True)
+    ]
 
 
 def _sparklines(report: Report, width: int, color: bool) -> Iterator[str]:
