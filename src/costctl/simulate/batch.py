@@ -1,0 +1,156 @@
+"""The lever *batch*: calls that can wait are sent in batches, at the prices of batches.
+
+What a batched call costs is what the price book says for its model's mode ``batch`` on its date, never a
+half: some vendors discount no cached tokens, and none discounts web searches.
+
+Two things happen to prompt caches. Within a batch, hits are best effort: ``cache`` says what is assumed. And
+calls that go no longer keep caches warm for those that stay: a call that stays loses its hit, and writes
+again what it read, where in the five minutes before it only calls that go used the same cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal, get_args
+
+from costctl.periods.zones import SECOND
+from costctl.simulate.state import Change, Kind, Setting
+from costctl.simulate.waiting import BOUNDS, Bound, Waiting
+
+CacheInBatch = Literal["kept", "lost", "hour"]
+CACHES: tuple[CacheInBatch, ...] = get_args(CacheInBatch)
+
+WARM = 300 * SECOND
+"""Microseconds that a cache lives after its last use, by default."""
+
+_SAME_CACHE = ("provider", "model", "team", "project", "agent", "api_key", "workspace")
+
+_TOKENS: Mapping[CacheInBatch, Mapping[str, str]] = {
+    "kept": {},
+    "lost": {
+        "input_tokens": "coalesce(input_tokens, 0) + coalesce(cache_read_tokens, 0) "
+        "+ coalesce(cache_write_5m_tokens, 0) + coalesce(cache_write_1h_tokens, 0)",
+        "cache_read_tokens": "0",
+        "cache_write_5m_tokens": "0",
+        "cache_write_1h_tokens": "0",
+    },
+    "hour": {
+        "cache_write_5m_tokens": "0",
+        "cache_write_1h_tokens": "coalesce(cache_write_1h_tokens, 0) + coalesce(cache_write_5m_tokens, 0)",
+    },
+}
+"""What the tokens of a batched call become."""
+
+_COOLED = {
+    "cache_read_tokens": "0",
+    "cache_write_5m_tokens": "coalesce(cache_write_5m_tokens, 0) + coalesce(cache_read_tokens, 0)",
+}
+"""What the tokens of a call become that stays and loses its hit."""
+
+_IN_CACHE = {
+    "kept": "as many tokens are read from the cache in a batch as before",
+    "lost": "no token is read from the cache in a batch, and none is written",
+    "hour": "in a batch the cache is written for an hour, and as many tokens are read from it as before",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one batch of a provider may hold; None: not stated."""
+
+    requests: int | None
+    bytes: int | None
+
+
+LIMITS: Mapping[str, Limits] = MappingProxyType(
+    {
+        # platform.claude.com, build-with-claude/batch-processing: 100,000 requests or 256 MB; most end within
+        # an hour, what is not done after 24 hours expires and is not billed.
+        "anthropic": Limits(100_000, 256 * 10**6),
+        # developers.openai.com, guides/batch: 50,000 requests, a file of 200 MB; within 24 hours.
+        "openai": Limits(50_000, 200 * 10**6),
+        # learn.microsoft.com, Azure OpenAI, global batch: 100,000 requests, a file of 200 MB.
+        "azure": Limits(100_000, 200 * 10**6),
+        # ai.google.dev, gemini-api/docs/rate-limits: a file of 2 GB.
+        "google": Limits(None, 2 * 10**9),
+    }
+)
+
+BYTES_PER_TOKEN = 4
+"""Of a prompt in a batch's file, about; the ledger holds no text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Calls within ``bound`` of ``waiting`` go into batches. ``cache``: see the module."""
+
+    waiting: Waiting = field(default_factory=Waiting)
+    bound: Bound = "tagged"
+    cache: CacheInBatch = "kept"
+
+    @property
+    def name(self) -> str:
+        return "batch"
+
+    @property
+    def kind(self) -> Kind:
+        return "batch"
+
+    def assumptions(self) -> tuple[str, ...]:
+        return (
+            f"batch: {self.bound} calls are sent in batches, at their models' prices for batches; answers "
+            "may take 24 hours",
+            *(f"batch: {each}" for each in self.waiting.assumptions(self.bound)),
+            f"batch: {_IN_CACHE[self.cache]}; a call that stays loses its hit where only calls that go used "
+            "the same cache in the 5 minutes before",
+        )
+
+    def change(self, state: str, number: int, setting: Setting) -> Change:
+        calls, of = setting.calls, f"_{number}"
+        waiting, parameters = self.waiting.sql(calls.engine, calls.period, calls.span, of)
+        bound = BOUNDS.index(self.bound) + 1
+        # A model without a price for batches stays, and goes on keeping caches warm.
+        batched = [each for each, rows in setting.book.rows_for(setting.names).items()
+                   if any(row.mode == "batch" for row in rows)]  # fmt: skip
+        known = " OR ".join(["(provider IS NOT DISTINCT FROM ? AND model = ?)"] * len(batched)) or "FALSE"
+        same = ", ".join(_SAME_CACHE)
+        relations = f"""{waiting},
+left{of} AS (
+    SELECT call_key, moment, {same}, bound BETWEEN 1 AND {bound} AS is_called,
+        bound BETWEEN 1 AND {bound} AND coalesce(mode, 'standard') <> 'batch' AND ({known}) AS leaves
+    FROM waiting{of}
+),
+warmed{of} AS (
+    SELECT call_key, is_called,
+        moment - lag(moment) OVER of_cache <= {WARM}
+            AND coalesce(moment - max(CASE WHEN NOT leaves THEN moment END) OVER before > {WARM}, TRUE)
+            AS is_cooled
+    FROM left{of}
+    WINDOW of_cache AS (PARTITION BY {same} ORDER BY moment, call_key),
+        before AS (
+            PARTITION BY {same} ORDER BY moment, call_key ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        )
+)"""  # noqa: S608 (constants; values are bound)
+        can_go = "is_called AND coalesce(s.mode, 'standard') NOT IN ('batch', 'flex')"
+        paid = "coalesce(billing, '') <> 'subscription'"
+        # A row of many calls keeps its own cache warm.
+        cools = "is_cooled AND s.grain = 'call' AND coalesce(s.requests, 1) = 1 AND s.cache_read_tokens > 0"
+        return Change(
+            source=f"SELECT s.*, coalesce({can_go}, FALSE) AS could_go, coalesce({cools}, FALSE) AS cools,\n"
+            f"    could_go AND {paid} AS goes\n"
+            f"FROM {state} AS s LEFT JOIN warmed{of} AS w ON w.call_key = s.call_key",
+            reached="goes OR cools",
+            refused=f"CASE WHEN could_go AND NOT {paid} THEN 'a subscription has no batches' END",
+            values=self._values(),
+            relations=relations,
+            parameters=(*parameters, *(each for names in batched for each in names)),
+        )
+
+    def _values(self) -> dict[str, str]:
+        values = {"mode": "CASE WHEN goes THEN 'batch' ELSE mode END"}
+        batched = _TOKENS[self.cache]
+        for name in dict.fromkeys((*batched, *_COOLED)):
+            values[name] = f"CASE WHEN goes THEN {batched.get(name, name)} ELSE {_COOLED.get(name, name)} END"
+        return values

@@ -1,0 +1,111 @@
+"""The lever *eliminate*: calls that failed, and calls that came again, are not made.
+
+A call failed if its source says so. It came again if an equal call, which did not fail, was made at most
+``within`` before: of the same model, mode and labels, with the same number of tokens in and out. The ledger
+holds no prompts, so equal lengths stand for equal prompts, which is an estimate; where calls carry a hash of
+their prompt in a tag, ``prompt_tag`` names it, and the hash alone decides. Rows that stand for several calls
+say too little to be compared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal, get_args
+
+from costctl.analysis import QuestionError
+from costctl.ledger import tag_path
+from costctl.records import PRICED_TOKENS
+from costctl.simulate.state import Change, Kind, Setting
+from costctl.simulate.trim import PROMPT
+from costctl.simulate.waiting import said
+
+Reason = Literal["failed", "repeated"]
+REASONS: tuple[Reason, ...] = get_args(Reason)
+
+_LABELS = "provider, model, coalesce(mode, 'standard'), team, project, user_id, agent, api_key, workspace"
+_NONE = "CAST(NULL AS MAP(VARCHAR, BIGINT))"
+
+
+@dataclass(frozen=True, slots=True)
+class Eliminate:
+    """``reasons``: which calls go. Raises :class:`QuestionError` where there is none."""
+
+    reasons: tuple[Reason, ...] = REASONS
+    within: timedelta = timedelta(hours=24)
+    prompt_tag: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.reasons:
+            raise QuestionError("nothing says which calls go", "failed, repeated or both")
+
+    @property
+    def name(self) -> str:
+        return "eliminate"
+
+    @property
+    def kind(self) -> Kind:
+        return "eliminate"
+
+    def assumptions(self) -> tuple[str, ...]:
+        sentences = []
+        if "failed" in self.reasons:
+            sentences.append(
+                "eliminate: calls that failed were of no use, and would not be made; those whose source does "
+                "not say stay"
+            )
+        if "repeated" in self.reasons:
+            same = "of the same model and labels "
+            same += (
+                f"with the same tag {self.prompt_tag}"
+                if self.prompt_tag
+                else "with as many tokens in and out: an estimate, for equal lengths are not equal prompts"
+            )
+            sentences.append(
+                f"eliminate: a call is a repeated one if another {same} was made at most {said(self.within)} "
+                "before and did not fail; a store of answers would have served it at no cost"
+            )
+        return tuple(sentences)
+
+    def change(self, state: str, number: int, setting: Setting) -> Change:
+        of = f"_{number}"
+        alike, comparable, parameters = self._alike(setting)
+        within = self.within // timedelta(microseconds=1)
+        relations = f"""told{of} AS (
+    SELECT *, coalesce(NOT success, FALSE) AS is_failed, {alike} AS alike, epoch_us(ts) AS moment
+    FROM {state}
+),
+compared{of} AS (
+    SELECT *, NOT is_failed AND grain = 'call' AND requests = 1 AND {comparable} AS is_comparable
+    FROM told{of}
+),
+again{of} AS (
+    SELECT *, is_comparable AND coalesce(moment - lag(moment) OVER same <= {within}, FALSE) AS is_repeated
+    FROM compared{of}
+    WINDOW same AS (
+        PARTITION BY coalesce(is_comparable, FALSE), {_LABELS}, alike ORDER BY moment, call_key
+    )
+)"""  # noqa: S608 (constants; values are bound)
+        reached = " OR ".join(f"coalesce(is_{reason}, FALSE)" for reason in self.reasons)
+        return Change(
+            source=f"SELECT * FROM again{of}",  # noqa: S608
+            reached=reached,
+            values={
+                **dict.fromkeys(("requests", *PRICED_TOKENS, "reasoning_tokens", "added_pico"), "0"),
+                "other_units": _NONE,
+            },
+            relations=relations,
+            parameters=tuple(parameters),
+        )
+
+    def _alike(self, setting: Setting) -> tuple[str, str, list[object]]:
+        """SQL for what equal calls have in common beside their labels, and for whether a call has that; and
+        the parameters of the former."""
+        if self.prompt_tag is not None:
+            return (
+                f"nullif({setting.calls.engine.tag()}, '')",
+                "alike IS NOT NULL",
+                [tag_path(self.prompt_tag)],
+            )
+        lengths = f"CAST({PROMPT} AS VARCHAR) || ' ' || CAST(coalesce(output_tokens, 0) AS VARCHAR)"
+        return f"{lengths} || ' ' || coalesce(tags_json, '')", f"{PROMPT} > 0", []
