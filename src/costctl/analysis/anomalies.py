@@ -259,7 +259,7 @@ FROM asked JOIN firsts ON firsts.key_0 = asked.key_0 AND firsts.key_1 = asked.ke
         )
         for value, number, pico in rows:
             day = date_of(number)
-            if days[0] <= day <= days[-1] and day > until.first and pico >= max(floor, 1):
+            if days[0] <= day <= days[-1] and day > until.first and pico > floor:
                 yield Anomaly(day, scope, scope.label(value), "first day", int(pico), 0)
 
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from costctl.analysis.calls import Calls
 from costctl.analysis.dimensions import Dimension, Key, dimension
 from costctl.ledger import Engine
-from costctl.periods import Period
+from costctl.periods import Period, day_start, instant_of
 
 DAY = timedelta(days=1)
 _DAY_US = 86_400 * 1_000_000
@@ -121,27 +121,23 @@ def added(parts: Iterable[Days]) -> Days:
     return whole
 
 
-def part_until(calls: Calls, until: datetime) -> float | None:
-    """Which part of a day's cost had come by the time of day of ``until`` (in the period's zone), over the
-    days of ``calls``; None where they cost nothing."""
-    keys, condition, parameters = calls.selection((dimension("day"), dimension("hour")))
-    local = until.astimezone(calls.period.zone)
-    begun = local.minute * 60 + local.second
-    engine = calls.engine
-    rows = engine.rows(
-        f"SELECT {', '.join(keys)}, coalesce({engine.money_sum('cost_pico')}, 0) FROM calls "  # noqa: S608
-        f"WHERE {condition} GROUP BY ALL",
+def part_until(calls: Calls, days: Iterable[date], until: datetime) -> float | None:
+    """Which part of the cost of ``days`` had come by the time of day of ``until``, in the period's zone; None
+    where they cost nothing."""
+    zone, time = calls.period.zone, until.astimezone(calls.period.zone).time()
+    begun = [
+        Period(day_start(day, zone), instant_of(datetime.combine(day, time), zone), zone, "") for day in days
+    ]
+    _, condition, parameters = calls.selection(())
+    cost = calls.engine.money_sum("cost_pico")
+    # A day that an offset change cuts may have no such time: its part is then empty, and true of no call.
+    early = " OR ".join(f"({each.sql()})" for each in begun)
+    ((part, whole),) = calls.engine.rows(
+        f"SELECT coalesce({cost} FILTER (WHERE {early}), 0), coalesce({cost}, 0) FROM calls "  # noqa: S608
+        f"WHERE {condition}",
         parameters,
     )
-    hour_us = 3600 * 1_000_000
-    before, within, whole = 0, 0, 0
-    for day_number, hour_number, sum_ in rows:
-        hour = (hour_number - day_number) // hour_us
-        whole += int(sum_)
-        before += int(sum_) if hour < local.hour else 0
-        within += int(sum_) if hour == local.hour else 0
-    # Within the hour, cost is taken to come evenly.
-    return (before + within * begun / 3600) / whole if whole else None
+    return int(part) / int(whole) if whole else None
 
 
 def date_of(number: int) -> date:

@@ -252,8 +252,9 @@ def _elapsed(calls: Calls, until: Known, window: Window) -> float | None:
     start = day_start(until.today, zone)
     if not window.first <= until.today < window.after or until.until <= start:
         return None
-    days = Period(day_start(until.today - _HOURS_OF * DAY, zone), start, zone, "")
-    return part_until(replace(calls, period=days), until.until)
+    days = [until.today - back * DAY for back in range(1, _HOURS_OF + 1)]
+    before = Period(day_start(days[-1], zone), start, zone, "")
+    return part_until(replace(calls, period=before), days, until.until)
 
 
 def _rows(
