@@ -208,10 +208,14 @@ class _Watch:
                 latency_ms=(time.monotonic() - self._started) * 1000,
                 timestamp=self._began,
             )
-            if self._on_record is not None:
-                self._on_record(record)
         except Exception:
             _log.exception("a call could not be logged")
+            return
+        if self._on_record is not None:
+            try:
+                self._on_record(record)
+            except Exception:
+                _log.exception("on_record failed; the call is logged")
 
 
 def _may_be_billed(error: BaseException) -> bool:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 Client = TypeVar("Client")
 
+_LONGEST_MS = 366 * 24 * 3_600_000
 _EARLIEST, _LATEST = datetime(2000, 1, 1), datetime(2100, 1, 1)
 
 
@@ -141,8 +142,8 @@ class CostTracker:
         tags: Mapping[str, object] | None = None,
     ) -> AbstractContextManager[None]:
         """Labels of all calls that are logged in the ``with`` block, in its thread or task, and say no
-        others."""
-        return labelled(Labels(user_id, team_id, project_id, agent_id, tags or {}))
+        others. Raises TypeError and ValueError for what JSON cannot hold."""
+        return labelled(Labels(user_id, team_id, project_id, agent_id, tags or {}).checked())
 
     def wrap(
         self,
@@ -158,10 +159,11 @@ class CostTracker:
         on_record: Callable[[CallRecord], None] | None = None,
     ) -> Client:
         """A client like ``client`` (of ``anthropic`` or ``openai``, sync or async) that logs every call: see
-        :func:`costctl.sdk.clients.logged`."""
+        :func:`costctl.sdk.clients.logged`. Raises TypeError and ValueError for labels that JSON cannot
+        hold."""
         from costctl.sdk.clients import logged
 
-        labels = Labels(user_id, team_id, project_id, agent_id, tags or {})
+        labels = Labels(user_id, team_id, project_id, agent_id, tags or {}).checked()
         return logged(
             client, self, labels, provider=provider, include_usage=include_usage, on_record=on_record
         )
@@ -260,7 +262,7 @@ def _book_counts(input_tokens: int | None, output_tokens: int | None, cached_tok
 
 
 def _milliseconds(value: float) -> int:
-    if not 0 <= value < float("inf"):
+    if not 0 <= value <= _LONGEST_MS:
         raise UsageError(f"latency_ms: {value!r} is no duration")
     return round(value)
 

@@ -258,6 +258,20 @@ def test_each_record_goes_to_who_asked_for_it(client: Client) -> None:
     assert [each.total_cost for each in records] == [Decimal("0.02505")]
 
 
+def test_who_asked_for_records_and_fails_fails_no_call(
+    client: Client, lines: Lines, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(record: CallRecord) -> None:
+        raise RuntimeError(record.id)
+
+    with vendor(Say(said.message())) as served:
+        assert client(served, {"on_record": fail}).messages.create(**ASKED).id == "msg_01"
+    assert len(lines()) == 1
+    assert [each.getMessage() for each in caplog.records if each.name == "costctl.sdk"] == [
+        "on_record failed; the call is logged"
+    ]
+
+
 def test_a_log_that_cannot_be_written_fails_no_call(
     client: Client, calls: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import uuid
 from collections import Counter
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
@@ -128,6 +129,7 @@ def test_a_call_began_before_it_took_its_time(tracker: CostTracker) -> None:
         ({"usage": {"input_tokens": 1, "output_tokens": 1}}, "usage: beside"),
         ({"input_tokens": None, "output_tokens": None, "usage": {"total": 1}}, "states no input_tokens and"),
         ({"latency_ms": -1}, "latency_ms: -1 is no duration"),
+        ({"latency_ms": 1e18}, "no duration"),
         ({"latency_ms": float("nan")}, "latency_ms: nan is no duration"),
         ({"mode": "cheap"}, "mode: 'cheap' is none of standard, batch"),
         ({"timestamp": datetime(1999, 12, 31)}, "before 2000"),
@@ -275,6 +277,17 @@ def test_labels_of_one_thread_are_not_anothers(tracker: CostTracker) -> None:
         thread.start()
         thread.join()
     assert seen[0].team_id is None
+
+
+@pytest.mark.parametrize("labels", [{"user_id": uuid.uuid4()}, {"tags": {"share": float("nan")}}])
+def test_labels_that_no_line_can_hold_are_refused_at_once(
+    tracker: CostTracker, labels: dict[str, Any]
+) -> None:
+    """And not when the calls that they are for have been made."""
+    with pytest.raises((TypeError, ValueError), match="JSON"):
+        tracker.labels(**labels)
+    with pytest.raises((TypeError, ValueError), match="JSON"):
+        tracker.wrap(object(), **labels)
 
 
 # From the log into the ledger
