@@ -13,11 +13,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from costctl.periods.zones import SECOND
+from costctl.simulate.rules import Place, conditions, understood
 from costctl.simulate.state import Change, Kind, Setting
-from costctl.simulate.waiting import BOUNDS, Bound, Waiting
+from costctl.simulate.waiting import BOUNDS, SAID_BY_TAGS, Bound, Burst, Hours, Rule, Waiting, length
+
+if TYPE_CHECKING:
+    from costctl.documents import Document
 
 CacheInBatch = Literal["kept", "lost", "hour"]
 CACHES: tuple[CacheInBatch, ...] = get_args(CacheInBatch)
@@ -154,3 +158,34 @@ warmed{of} AS (
         for name in dict.fromkeys((*batched, *_COOLED)):
             values[name] = f"CASE WHEN goes THEN {batched.get(name, name)} ELSE {_COOLED.get(name, name)} END"
         return values
+
+
+def of_document(document: Document) -> Batch:
+    """The lever that a document of the schema ``batch`` says. Raises
+    :class:`costctl.documents.DocumentError`."""
+    said, usual = document.data, Waiting()
+    wait, burst, night = usual.wait, usual.burst, usual.night
+    if "wait" in said:
+        wait = understood(document, ("wait",), length, said["wait"])
+    if "burst" in said:
+        within = understood(document, ("burst", "within"), length, said["burst"]["within"])
+        burst = Burst(said["burst"]["calls"], within)
+    if "night" in said:
+        of_night = said["night"]
+        night = None if of_night == "none" else understood(document, ("night",), Hours.parse, of_night)
+    tagged = _rules(document, "tagged") if "tagged" in said else SAID_BY_TAGS
+    waiting = Waiting(tagged, _rules(document, "never"), wait, burst, night)
+    return Batch(waiting, said.get("bound", "tagged"), said.get("cache", "kept"))
+
+
+def _rules(document: Document, key: str) -> tuple[Rule, ...]:
+    return tuple(
+        Rule(conditions(document, (key, number), entry), _hours(document, (key, number), entry))
+        for number, entry in enumerate(document.data.get(key, ()))
+    )
+
+
+def _hours(document: Document, place: Place, entry: Mapping[str, Any]) -> Hours | None:
+    if "hours" not in entry:
+        return None
+    return understood(document, (*place, "hours"), Hours.parse, entry["hours"])

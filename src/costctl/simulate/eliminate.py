@@ -11,17 +11,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from costctl.analysis import QuestionError
 from costctl.ledger import tag_path
 from costctl.records import PRICED_TOKENS
+from costctl.simulate.rules import understood
 from costctl.simulate.state import Change, Kind, Setting
 from costctl.simulate.trim import PROMPT
-from costctl.simulate.waiting import said
+from costctl.simulate.waiting import length, said
+
+if TYPE_CHECKING:
+    from costctl.documents import Document
 
 Reason = Literal["failed", "repeated"]
 REASONS: tuple[Reason, ...] = get_args(Reason)
+
+KEPT = timedelta(hours=24)
+"""How long an answer is kept, where nothing else is said."""
 
 _LABELS = "provider, model, coalesce(mode, 'standard'), team, project, user_id, agent, api_key, workspace"
 _NONE = "CAST(NULL AS MAP(VARCHAR, BIGINT))"
@@ -32,7 +39,7 @@ class Eliminate:
     """``reasons``: which calls go. Raises :class:`QuestionError` where there is none."""
 
     reasons: tuple[Reason, ...] = REASONS
-    within: timedelta = timedelta(hours=24)
+    within: timedelta = KEPT
     prompt_tag: str | None = None
 
     def __post_init__(self) -> None:
@@ -109,3 +116,12 @@ again{of} AS (
             )
         lengths = f"CAST({PROMPT} AS VARCHAR) || ' ' || CAST(coalesce(output_tokens, 0) AS VARCHAR)"
         return f"{lengths} || ' ' || coalesce(tags_json, '')", f"{PROMPT} > 0", []
+
+
+def of_document(document: Document) -> Eliminate:
+    """The lever that a document of the schema ``eliminate`` says. Raises
+    :class:`costctl.documents.DocumentError`."""
+    entry = document.data
+    reasons = tuple(each for each in REASONS if each in entry.get("calls", REASONS))
+    within = understood(document, ("within",), length, entry["within"]) if "within" in entry else KEPT
+    return Eliminate(reasons, within, entry.get("prompt_tag"))

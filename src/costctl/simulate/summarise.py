@@ -12,6 +12,7 @@ Of 50,000 tokens on Sonnet (3 USD a million) with an extract of 4,000 by Haiku (
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from costctl import filters
 from costctl.analysis import QuestionError
@@ -19,8 +20,12 @@ from costctl.filters import Filter
 from costctl.ledger import tag_path
 from costctl.pricing import sql
 from costctl.records import INPUT_TOKENS, MAX_TOKENS
+from costctl.simulate.rules import conditions, understood
 from costctl.simulate.state import Change, Kind, Setting
 from costctl.simulate.trim import PROMPT
+
+if TYPE_CHECKING:
+    from costctl.documents import Document
 
 _CACHED = INPUT_TOKENS[1:]
 
@@ -105,3 +110,11 @@ extracted{of} AS (
             parameters=(*parameters, self.model),
             names=(names,),
         )
+
+
+def of_document(document: Document) -> Summarise:
+    """The lever that a document of the schema ``summarise`` says. Raises
+    :class:`costctl.documents.DocumentError`."""
+    said = document.data
+    where = conditions(document, (), said)
+    return understood(document, (), Summarise, said["model"], said["extract"], where, said.get("above"))

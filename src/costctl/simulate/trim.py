@@ -18,9 +18,11 @@ from costctl.filters import Filter
 from costctl.ledger import tag_path
 from costctl.records import INPUT_TOKENS
 from costctl.simulate.cuts import Cut
+from costctl.simulate.rules import conditions, understood
 from costctl.simulate.state import Change, Kind, Setting, of_share
 
 if TYPE_CHECKING:
+    from costctl.documents import Document
     from costctl.ledger import Engine
 
 PROMPT = "(" + " + ".join(f"coalesce({name}, 0)" for name in INPUT_TOKENS) + ")"
@@ -170,6 +172,23 @@ class Trim:
                 left = f"CASE WHEN {too_long} THEN CAST({whole} AS BIGINT) END"
             cases.append(f"WHEN rule = {place} THEN {left}")
         return f"CASE {' '.join(cases)} END" if cases else "CAST(NULL AS BIGINT)"
+
+
+def of_document(document: Document) -> Trim:
+    """The lever that a document of the schema ``trim`` says. Raises
+    :class:`costctl.documents.DocumentError`."""
+    rules = []
+    for number, said in enumerate(document.data["rules"]):
+        place = ("rules", number)
+        cuts = {
+            what: understood(document, (*place, what), Cut.parse, str(said[what]))
+            for what in _LENGTHS
+            if what in said
+        }
+        if not cuts:
+            raise document.error(place, f"rules[{number}] cuts nothing", "say prompt, output or both")
+        rules.append(Trimming(conditions(document, place, said), said.get("above"), **cuts))
+    return Trim(tuple(rules))
 
 
 def _values() -> dict[str, str]:
