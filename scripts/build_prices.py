@@ -2,9 +2,10 @@
 
     python scripts/build_prices.py [DIRECTORY]
 
-writes ``index.json`` and one ``PROVIDER.json`` a provider, by default over src/costctl/pricing/catalogue/,
-and prints what it rounded. Two runs write the same bytes. genai-prices (MIT, Pydantic Services Inc.) is
-needed here only: it takes 0.4 s to import and 80 µs to price a call, so what it knows becomes plain rows.
+writes ``index.json``, one ``PROVIDER.json`` a provider and ``context_windows.json``, by default over
+src/costctl/pricing/catalogue/, and prints what it rounded. Two runs write the same bytes. genai-prices (MIT,
+Pydantic Services Inc.) is needed here only: it takes 0.4 s to import and 80 µs to price a call, so what it
+knows becomes plain rows.
 
 What is ours, and says so in each row's source:
 
@@ -156,11 +157,27 @@ def main(directory: Path = CATALOGUE) -> None:
         "utf-8",
         newline="\n",
     )
+    # Beside the prices, and no part of their hash.
+    windows = {provider.id: dict(windows_of(provider)) for provider in PROVIDERS}
+    (directory / "context_windows.json").write_text(
+        "{\n"
+        + ",\n".join(f"{json.dumps(name)}: {json.dumps(each)}" for name, each in windows.items() if each)
+        + "\n}\n",
+        "utf-8",
+        newline="\n",
+    )
     print(f"{SOURCE}: {len(index)} providers, {rows:,} rows, {ours} of them ours")
     for reason, lines in rounding.lines.items():
         print(f"rounded half-even, {reason}: {len(lines)}")
         for line in lines:
             print(f"  {line}")
+
+
+def windows_of(provider: types.Provider) -> Iterator[tuple[str, int]]:
+    """The models whose context is stated: how many tokens of prompt and answer it holds."""
+    for model in provider.models:
+        if model.context_window:
+            yield model.id, model.context_window
 
 
 def finding(provider: types.Provider) -> Row:

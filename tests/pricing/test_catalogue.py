@@ -215,3 +215,11 @@ def test_content_is_an_identity() -> None:
     one, two = rows.values()
     assert [each.content for each in one] == [each.content for each in two]
     assert len({each.content for each in one}) == len(one)
+
+
+def test_context_windows_are_known_by_the_names_that_calls_give() -> None:
+    book = PriceBook()
+    assert book.context_window("anthropic", "claude-sonnet-4-20250514") == 200_000
+    assert book.context_window(None, "gpt-4o") == 128_000
+    assert book.context_window("anthropic", "claude-haiku-3-20250307") is None  # our own; nothing states it
+    assert book.context_window("anthropic", "unheard-of") is None

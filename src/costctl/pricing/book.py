@@ -76,6 +76,12 @@ class PriceBook:
             self._resolved[names] = self._match(provider, model)
         return self._resolved[names]
 
+    def context_window(self, provider: str | None, model: str) -> int | None:
+        """How many tokens, of prompt and answer together, the model of these names can have in its context;
+        None where that is not known."""
+        match = self.resolve(provider, model)
+        return None if match is None else self._catalogue.context_window(match.provider, match.model)
+
     def provider(self, name: str) -> str:
         """The book's name of the provider ``name``; that itself, in lower case, where it has none."""
         return self._catalogue.provider(name)

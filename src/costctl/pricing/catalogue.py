@@ -1,7 +1,8 @@
 """The shipped catalogue: one JSON file a provider, read only when a name needs it.
 
 ``scripts/build_prices.py`` writes the files. ``index.json`` holds what finds a provider; ``PROVIDER.json``
-its models in order, each with its rules and price rows.
+its models in order, each with its rules and price rows; ``context_windows.json`` the tokens that the context
+of a model holds.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ class Catalogue:
         self.identifier: str = f"{index['source']} sha256:{index['sha256'][:16]}"
         self._providers: dict[str, dict[str, Any]] = index["providers"]
         self._models: dict[str, dict[str, dict[str, Any]]] = {}
+        self._windows: dict[str, dict[str, int]] | None = None
 
     @property
     def providers(self) -> tuple[str, ...]:
@@ -76,6 +78,13 @@ class Catalogue:
                 tier_above=entry.get("above", NO_TIER),
                 tier_to=entry.get("up_to", NO_LIMIT),
             )
+
+    def context_window(self, provider: str, model: str) -> int | None:
+        """How many tokens, of prompt and answer together, the context of ``provider``'s ``model`` (the
+        catalogue's names) holds; None where that is not known."""
+        if self._windows is None:
+            self._windows = json.loads((self._directory / "context_windows.json").read_text("utf-8"))
+        return self._windows.get(provider, {}).get(model)
 
     def resolve(self, provider: str | None, model: str) -> Match | None:
         """The model that a call's ``provider`` (None: not stated) and ``model`` name, or None.

@@ -111,11 +111,19 @@ class Change:
 @dataclass(frozen=True, slots=True)
 class Setting:
     """What a lever may know of the question: its calls, the prices, and the providers and ``names`` of models
-    in the state."""
+    in the state. ``latencies``: of the calls of the ledger by name, the sum of milliseconds, and over how
+    many requests."""
 
     calls: Calls
     book: PriceBook
     names: tuple[CallNames, ...]
+    latencies: Mapping[CallNames, tuple[int, int]]
+
+    def mean_latency(self, names: Iterable[CallNames]) -> int | None:
+        """Of the calls of these names, to the millisecond; None where none says how long it took."""
+        known = [self.latencies[each] for each in names if each in self.latencies]
+        total, timed = (sum(column) for column in zip(*known, strict=True)) if known else (0, 0)
+        return (2 * total + timed) // (2 * timed) if timed else None
 
 
 class Lever(Protocol):
@@ -153,11 +161,12 @@ class States:
         """The states of ``calls`` under ``levers``, in their order, at the prices of ``book``."""
         levers = tuple(levers)
         first, asked = _first(calls)
-        names = _names(calls)
+        latencies = _latencies(calls)
+        names = tuple(latencies)
         parts = [f"state_0 AS (\n{first}\n)"]
         parameters: list[object] = [*asked]
         for number, lever in enumerate(levers, 1):
-            change = lever.change(f"state_{number - 1}", number, Setting(calls, book, names))
+            change = lever.change(f"state_{number - 1}", number, Setting(calls, book, names, latencies))
             names = tuple(dict.fromkeys((*names, *change.names)))
             parts += _step(change, number)
             parameters += change.parameters
@@ -251,13 +260,18 @@ def _first(calls: Calls) -> tuple[str, list[str]]:
     )
 
 
-def _names(calls: Calls) -> tuple[CallNames, ...]:
+def _latencies(calls: Calls) -> dict[CallNames, tuple[int, int]]:
+    """By the names of the priced calls: how long they took together, and the requests that say so."""
     _, condition, parameters = calls.selection(())
+    took = "TRY(latency_ms * requests)"
     rows = calls.engine.rows(
-        f"SELECT DISTINCT provider, model FROM calls WHERE {condition} AND cost_pico IS NOT NULL",  # noqa: S608
+        f"SELECT provider, model, coalesce(sum({took}), 0), "  # noqa: S608
+        f"coalesce(sum(requests) FILTER (WHERE {took} IS NOT NULL), 0) "
+        f"FROM calls WHERE {condition} AND cost_pico IS NOT NULL GROUP BY provider, model",
         parameters,
     )
-    return tuple(sorted(rows, key=lambda each: (each[0] or "", each[1])))
+    found = {(provider, model): (int(took), int(timed)) for provider, model, took, timed in rows}
+    return dict(sorted(found.items(), key=lambda each: (each[0][0] or "", each[0][1])))
 
 
 def _prices(book: PriceBook, names: Iterable[CallNames]) -> tuple[str, tuple[object, ...]]:
