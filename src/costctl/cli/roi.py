@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from costctl.cli.session import FILTER, LEDGER, MONEY, OUTPUT, PERIOD, PRICES, CommandError, Session, command
+from costctl.cli.session import FILTER, LEDGER, MONEY, OUTPUT, PERIOD, PRICES, Session, command
 from costctl.cli.values import amount, count
 from costctl.config import SettingError
 
@@ -201,7 +201,7 @@ def roi(
         answer(
             Case(
                 investment=stated.investment,
-                saving=_saving(stated, rates),
+                saving=_saving(session, stated, rates),
                 running_cost=stated.running_cost,
                 rates=rates,
                 discount_rate=stated.discount_rate,
@@ -214,17 +214,19 @@ def roi(
     )
 
 
-def _saving(stated: Stated, rates: dict[str, Rate]) -> Saving:
+def _saving(session: Session, stated: Stated, rates: dict[str, Rate]) -> Saving:
     from costctl.simulate.roi_report import Item, in_usd
-    from costctl.simulate.saving import Saving, read
+    from costctl.simulate.saving import Saving, of_answer, read
 
     said = stated.saving
     if isinstance(said, Item):
         return Saving(in_usd(said, rates), f"{said.amount:,f} {said.currency} a month, as stated")
     assert said is not None
-    if said.suffix.lower() != ".json":
-        raise CommandError(f"{said}: a plan is not simulated here", "name the JSON of costctl simulate")
-    return read(said)
+    if said.suffix.lower() == ".json":
+        return read(said)
+    from costctl.cli.simulate import of_plan
+
+    return of_answer(of_plan(session, said), said.name)
 
 
 def _rates(session: Session, stated: Stated) -> dict[str, Rate]:

@@ -15,6 +15,7 @@ from costctl import filters
 from costctl.analysis import QuestionError
 from costctl.filters import Filter
 from costctl.ledger import tag_path
+from costctl.simulate.rules import conditions
 from costctl.simulate.state import Change, Kind, Setting
 
 if TYPE_CHECKING:
@@ -97,14 +98,10 @@ def of_document(document: Document) -> Discount:
     :class:`costctl.documents.DocumentError`."""
     rules = []
     for number, said in enumerate(document.data["rules"]):
-        try:
-            where = tuple(map(filters.parse, said.get("where", ())))
-        except filters.FilterError as error:
-            raise document.error(("rules", number, "where"), str(error), error.hint) from None
         text = str(said["by"])
         by = Fraction(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
         if not 0 < by <= 1:
             message = f"rules[{number}].by must be above 0 and at most 100%, not {text}"
             raise document.error(("rules", number, "by"), message, "as in 10% or 0.10")
-        rules.append(Discounted(by, where))
+        rules.append(Discounted(by, conditions(document, ("rules", number), said)))
     return Discount(tuple(rules))

@@ -47,14 +47,14 @@ def simulate(
 
 def _report(found: Waterfall) -> Report:
     before, after = found.costs[0], found.costs[-1]
-    credited = found.credit is not None
+    credited, single = found.credit is not None, len(found.steps) == 1
     columns = (
         Column("step", "text"),
         Column("calls", "count", title="calls changed"),
         Column("saving", "money"),
         Column("share", "percent", title="of the cost"),
         *((Column("credit", "money"),) if credited else ()),
-        Column("alone", "money", title="saving alone"),
+        Column("alone", "money", title="saving alone", hidden=single),
         Column("cost", "money", title="cost left"),
     )
     blank: tuple[Cell, ...] = (None,) * (len(columns) - 2)
@@ -82,7 +82,7 @@ def _report(found: Waterfall) -> Report:
         rows=rows,
         totals=(None, None, found.saving, share(found.saving, before), *joint, alone, after),
         charts=(Chart("bar", "cost", full=max(found.costs), gone="saving"),) if before > 0 else (),
-        notes=tuple(_notes(found, alone)),
+        notes=tuple(_notes(found, alone, single)),
         figures={
             "cost_before": before,
             "cost_after": after,
@@ -96,8 +96,8 @@ def _report(found: Waterfall) -> Report:
             Column("cost_after", "money", hidden=True),
             Column("saving", "money", title="joint saving"),
             Column("saving_share", "percent", hidden=True),
-            Column("saving_alone", "money", title="sum of savings alone"),
-            Column("over_claim", "percent", title="over-claim of that sum"),
+            Column("saving_alone", "money", title="sum of savings alone", hidden=single),
+            Column("over_claim", "percent", title="over-claim of that sum", hidden=single),
         ),
     )
 
@@ -107,8 +107,8 @@ def _over(alone: int, saving: int) -> Decimal | None:
     return share(alone - saving, saving) if saving > 0 else None
 
 
-def _notes(found: Waterfall, alone: int) -> Iterator[str]:
-    if len(found.steps) > 1:
+def _notes(found: Waterfall, alone: int, single: bool) -> Iterator[str]:
+    if not single:
         yield (
             "each step is what its lever saves of the calls as the steps before it left them; the savings "
             "alone are of the calls as they were, and count some dollars twice: their sum is no saving"

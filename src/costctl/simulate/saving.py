@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from costctl.analysis.questions import QuestionError
+from costctl.money import usd
+from costctl.report import Report
 
 _WIDE = Context(prec=50, rounding=ROUND_HALF_EVEN)
 _DAYS = Decimal(365) / 12
@@ -49,6 +51,19 @@ def read(path: Path) -> Saving:
         return of_report(report, path.name)
     except QuestionError as error:
         raise DocumentError(str(path), 0, 0, str(error), error.hint) from None
+
+
+def of_answer(answer: Report, name: str) -> Saving:
+    """The saving that ``answer``, which has a figure of that name, tells of. Raises as :func:`of_report`."""
+    assert answer.period is not None
+    money = {
+        key: usd(value)
+        for key in ("saving", "saving_low", "saving_high")
+        if isinstance(value := answer.figures.get(key), int)
+    }
+    period = {"start": answer.period.start, "end": answer.period.end}
+    said = {"command": answer.command, "complete": answer.complete, "period": period, **money}
+    return of_report(said, name)
 
 
 def of_report(report: Mapping[str, Any], name: str) -> Saving:
