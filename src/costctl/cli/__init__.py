@@ -79,6 +79,12 @@ COMMANDS = (
         "Compare our costs with a provider's cost report or invoice export.",
     ),
     Entry(
+        "simulate-cache",
+        "costctl.cli.simulate_cache",
+        QUESTIONS,
+        "Say what prompt caching would save, net of what writing costs.",
+    ),
+    Entry(
         "roi",
         "costctl.cli.roi",
         QUESTIONS,
