@@ -31,7 +31,11 @@ def schema() -> dict[str, Any]:
             "description": said.get("description", ""),
             "anyOf": [
                 {"$ref": f"#/$defs/{name}"},
-                {"description": "A file with it, beside this one: name.yaml.", "type": "string", "pattern": FILE},
+                {
+                    "description": "A file with it, beside this one: name.yaml.",
+                    "type": "string",
+                    "pattern": FILE,
+                },
             ],
         }
     return {
