@@ -85,6 +85,12 @@ COMMANDS = (
         "Say what prompt caching would save, net of what writing costs.",
     ),
     Entry(
+        "simulate",
+        "costctl.cli.simulate",
+        QUESTIONS,
+        "Say what several levers would have saved together, step by step.",
+    ),
+    Entry(
         "roi",
         "costctl.cli.roi",
         QUESTIONS,
