@@ -49,6 +49,8 @@ _FEWEST = 3
 _BEFORE = 14
 """Days whose parts of the cost say what each contributor would have cost."""
 _NAMED = 3
+_DIGITS = 6
+"""Decimal places of a pico-dollar that are not said of what was expected: an estimate has no such digits."""
 
 _MODEL = dimension("model")
 _MAY_BE_NEW = tuple(map(dimension, ("model", "user", "api_key")))
@@ -206,9 +208,11 @@ class _Judges:
                 verdict = judged(every[number : PROFILE + number], cost)
                 if verdict is None:
                     is_short = True
-                elif verdict.is_unusual and self._matters(cost - verdict.expected, verdict.expected):
+                    continue
+                expected = round(verdict.expected, -_DIGITS)
+                if verdict.is_unusual and self._matters(cost - expected, expected):
                     value = scope.label(key[0]) if scope else None
-                    yield Anomaly(day, scope, value, "level", cost, verdict.expected, verdict.z)
+                    yield Anomaly(day, scope, value, "level", cost, expected, verdict.z)
             self._series += 1
             self._unjudged += is_short
 
