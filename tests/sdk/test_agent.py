@@ -164,6 +164,30 @@ def test_coroutines(scene: Any) -> None:
     assert len(at.logged) == 2
 
 
+def test_a_call_that_is_cancelled_is_unpriced(scene: Any) -> None:
+    """The vendor may have worked on it, and nobody says for how much."""
+    at = scene()
+    begun = asyncio.Event()
+
+    async def send(*_: str) -> None:
+        begun.set()
+        await asyncio.sleep(60)
+
+    async def main() -> None:
+        task = asyncio.create_task(at.agent.acall("hello"))
+        await begun.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    at.agent.send = send
+    asyncio.run(main())
+    (line,) = at.logged
+    assert (line["error_type"], line["other_units"]) == ("CancelledError", {"calls_without_usage": 1})
+    assert at.throttler.should_allow_request(estimate=0).reason == "within budget"
+    assert at.settled() == [(line["id"], 0)]  # nothing is held for it any more
+
+
 def test_nothing_is_sent_where_budgets_cannot_be_looked_at(scene: Any, tmp_path: Path) -> None:
     (tmp_path / "broken.sqlite").write_text("no database\n" * 100)
     at = scene(store=SQLiteStore(tmp_path / "broken.sqlite"), on_failure="fail_closed", cheaper=HAIKU)

@@ -11,6 +11,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from costctl.sdk.admission import Admission, Refusal
+from costctl.sdk.clients import may_be_billed
+from costctl.sdk.labels import Labels
+from costctl.sdk.usage import UNKNOWN_COUNTS, Answer, Call, Counts
 
 if TYPE_CHECKING:
     from costctl.sdk.record import CallRecord
@@ -103,7 +106,7 @@ class BudgetAwareAgent(Generic[T]):
         try:
             yield call
         except BaseException as error:
-            self._log(admission, call, begun, type(error).__name__)
+            self._log(admission, call, begun, error)
             raise
         self._log(admission, call, begun)
 
@@ -119,7 +122,9 @@ class BudgetAwareAgent(Generic[T]):
             raise BudgetExceededError(second.reason, second.refusal)
         return second, BudgetedCall(self.cheaper_model, first.reason)
 
-    def _log(self, admission: Admission, call: BudgetedCall, begun: float, error_type: str = "") -> None:
+    def _log(
+        self, admission: Admission, call: BudgetedCall, begun: float, error: BaseException | None = None
+    ) -> None:
         """Log a call and count its cost. The call has been made: what goes wrong here is not raised."""
         latency = (time.monotonic() - begun) * 1000
         labels = {_PARAMETERS.get(name, name): value for name, value in self.throttler.labels.items()}
@@ -128,12 +133,13 @@ class BudgetAwareAgent(Generic[T]):
             if call._answers:
                 call.record = self.tracker.log_response(call._answers[-1], latency_ms=latency, **labels)
             else:
-                call.record = self.tracker.log_api_usage(
-                    model=call.model,
-                    latency_ms=latency,
+                counts = UNKNOWN_COUNTS if error is not None and may_be_billed(error) else Counts()
+                why = "no_answer" if error is None else type(error).__name__
+                call.record = self.tracker.log_answer(
+                    Answer(None, labels.pop("provider", None), (Call(call.model, counts),), why),
+                    Labels(**labels),
                     success=False,
-                    error_type=error_type or "no_answer",
-                    **labels,
+                    latency_ms=latency,
                 )
         except Exception:
             _log.exception("a call could not be logged")

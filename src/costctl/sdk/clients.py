@@ -180,7 +180,7 @@ class _Watch:
         """What the client raised after it had tried as often as it does."""
         body = getattr(error, "body", None)
         kind = part(body, "error", "type") or part(body, "type") or part(body, "code")
-        counts = UNKNOWN_COUNTS if _may_be_billed(error) else Counts()
+        counts = UNKNOWN_COUNTS if may_be_billed(error) else Counts()
         kind = kind if isinstance(kind, str) else type(error).__name__
         self._log(Answer(None, None, (Call(self._model, counts),), kind))
 
@@ -218,7 +218,7 @@ class _Watch:
                 _log.exception("on_record failed; the call is logged")
 
 
-def _may_be_billed(error: BaseException) -> bool:
+def may_be_billed(error: BaseException) -> bool:
     """Whether the vendor may have worked on a call that failed so: errors that it states are not billed."""
     status = getattr(error, "status_code", None)
     if isinstance(status, int):
