@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from tests.program import Costctl
 
+pytestmark = pytest.mark.heavy
+
 EXAMPLE = Path(__file__).parents[2] / "roi.example.yaml"
 
 TECHCORP = (

@@ -134,7 +134,7 @@ def report(
     )
     session.show(answer)
     if not answer.calls:
-        _say_where_calls_are(session, answer)
+        say_where_calls_are(session, answer)
 
 
 Budget = Annotated[
@@ -180,7 +180,7 @@ def bill(session: Session, budget: Budget = None) -> None:
     )
     session.show(answer)
     if not answer.calls:
-        _say_where_calls_are(session, answer)
+        say_where_calls_are(session, answer)
 
 
 def _has_room(session: Session) -> bool:
@@ -196,7 +196,7 @@ def _names(text: str | None) -> list[str] | None:
     return None if text is None else [name.strip() for name in text.split(",")]
 
 
-def _say_where_calls_are(session: Session, answer: Report) -> None:
+def say_where_calls_are(session: Session, answer: Report) -> None:
     """An answer without calls may be a period or a condition that was meant otherwise, or an empty ledger."""
     from costctl.analysis import summary
     from costctl.periods import Period

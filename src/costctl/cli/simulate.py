@@ -53,7 +53,12 @@ def simulate(session: Session, plan: Plan, attribution: AttributionOption = "seq
     They act in their natural order, whatever the file's: eliminate, trim, route, cache, batch, discount. Each
     step is what its lever saves of the calls as the steps before it left them, so that the steps add up.
     """
-    session.show(of_plan(session, Path(plan).expanduser(), attribution))
+    from costctl.cli.report import say_where_calls_are
+
+    answer = of_plan(session, Path(plan).expanduser(), attribution)
+    session.show(answer)
+    if not answer.calls:
+        say_where_calls_are(session, answer)
 
 
 def of_plan(session: Session, plan: Path, attribution: str = "sequence") -> Report:
