@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
+from math import ceil
 
 Amount = int | Decimal | None
 
@@ -27,10 +28,11 @@ def bar(value: Amount, greatest: int | Decimal, width: int) -> str:
 
 
 def shade(value: Amount, gone: Amount, greatest: int | Decimal, width: int) -> str:
-    """What :func:`bar` of ``value`` is continued by where ``gone`` has been taken away: whole light cells."""
+    """What :func:`bar` of ``value`` is continued by where ``gone`` has been taken away: light cells, of which
+    one that is begun is shown whole."""
     if value is None or gone is None or gone <= 0 or greatest <= 0:
         return ""
-    end = min(round(Fraction(value + gone) / Fraction(greatest) * width), width)
+    end = min(ceil(Fraction(value + gone) / Fraction(greatest) * width), width)
     return "░" * (end - len(bar(value, greatest, width)))
 
 
