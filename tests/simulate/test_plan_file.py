@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from costctl.documents import DocumentError
 from costctl.simulate.discount import Discount
 from costctl.simulate.plan_file import read
+from costctl.simulate.waterfall import natural
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,6 +42,23 @@ def test_a_fault_has_the_line_of_the_file_it_stands_in(tmp_path: Path) -> None:
     (tmp_path / "contract.yaml").write_text("rules:\n  - by: 200%\n")
     with pytest.raises(DocumentError, match=r"contract\.yaml:2: rules\[0\]\.by must be above 0"):
         read(written(tmp_path, "discount: contract.yaml\n"))
+
+
+def test_the_order_of_the_file_changes_nothing(tmp_path: Path) -> None:
+    """The natural order, whatever the file's; on the calls it is tested in test_waterfall.py."""
+    said = {
+        "eliminate": "{calls: [failed]}",
+        "trim": "{rules: [{prompt: -10%}]}",
+        "summarise": "{model: claude-haiku-3-20250307, extract: 4000}",
+        "batch": "{bound: likely}",
+        "discount": "{rules: [{by: 5%}]}",
+    }
+    plans = {
+        natural(read(written(tmp_path, "".join(f"{key}: {said[key]}\n" for key in order))))
+        for order in itertools.permutations(said)
+    }
+    (plan,) = plans
+    assert [lever.name for lever in plan] == list(said)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ import typer
 from costctl.cli.session import FILTER, LEDGER, MONEY, OUTPUT, PERIOD, PRICES, Session, command
 
 if TYPE_CHECKING:
-    from costctl.analysis.grain import Grain
     from costctl.report import Report
     from costctl.simulate.waterfall import Attribution
 
@@ -73,6 +72,6 @@ def of_plan(session: Session, plan: Path, attribution: str = "sequence") -> Repo
         book=session.book,
         period=session.period,
         where=session.filters,
-        grain=cast("Grain", session.grain),
+        grain=session.grain,
         attribution=cast("Attribution", attribution),
     )

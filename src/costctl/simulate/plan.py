@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from costctl.analysis.calls import Calls, filters_of
-from costctl.analysis.grain import GRAINS, Grain
+from costctl.analysis.grain import grain_of
 from costctl.analysis.questions import unknown
 from costctl.filters import Filter
 from costctl.ledger import Ledger
@@ -27,7 +27,7 @@ def simulate(
     book: PriceBook,
     period: Period,
     where: Iterable[str | Filter] = (),
-    grain: Grain = "auto",
+    grain: str = "auto",
     attribution: Attribution = "sequence",
 ) -> Report:
     """What the calls would have cost under ``levers``, taken in their natural order whatever their own: what
@@ -35,13 +35,11 @@ def simulate(
 
     Raises :class:`QuestionError` for no lever or two of a kind, FilterError and LedgerError.
     """
-    if grain not in GRAINS:
-        raise unknown("grain", grain, GRAINS)
     if attribution not in ATTRIBUTIONS:
         raise unknown("attribution", attribution, ATTRIBUTIONS)
-    conditions = filters_of(where)
+    conditions, of_grain = filters_of(where), grain_of(grain)
     with ledger.reading() as engine:
-        found = waterfall(Calls(engine, period, conditions, grain), book, levers, attribution)
+        found = waterfall(Calls(engine, period, conditions, of_grain), book, levers, attribution)
         return found.states.told(_report(found))
 
 
