@@ -15,7 +15,16 @@ from costctl.sdk.clients import is_logged
 from costctl.sdk.forks import Lock
 from costctl.sdk.prices import CallPrices
 from costctl.sdk.tracker import CostTracker
-from costctl.sdk.usage import Counts, answer_of
+from costctl.sdk.usage import (
+    UNKNOWN_COUNTS,
+    UNKNOWN_TIER,
+    UNREPORTED,
+    Answer,
+    Call,
+    Counts,
+    UsageError,
+    answer_of,
+)
 
 MODEL = "claude-sonnet-4-20250514"
 
@@ -72,12 +81,14 @@ class PromptCache:
     """Asks by ``client``, an ``anthropic.Anthropic``, and keeps count. With a ``tracker`` every call is
     logged, failed ones too, unless the client logs its calls already; labels are the tracker's. ``ttl`` is
     how long what is written stays after it was last read: 5m or 1h, which costs more to write. Threads may
-    share it.
+    share it. Raises TypeError for an asynchronous client.
     """
 
     def __init__(
         self, client: Any, tracker: CostTracker | None = None, *, ttl: Literal["5m", "1h"] = "5m"
     ) -> None:
+        if any(base.__name__ == "AsyncAPIClient" for base in type(client).__mro__):
+            raise TypeError("an asynchronous client cannot be asked here: give an anthropic.Anthropic")
         self._client = client if tracker is None or is_logged(client) else tracker.wrap(client)
         self._prices = CallPrices() if tracker is None else tracker.prices
         self._control = {"type": "ephemeral"} if ttl == "5m" else {"type": "ephemeral", "ttl": ttl}
@@ -101,7 +112,10 @@ class PromptCache:
             messages=[{"role": "user", "content": dynamic_query}],
             **more,
         )
-        answer = answer_of(response)
+        try:
+            answer = answer_of(response)
+        except UsageError:  # the answer is paid for all the same
+            answer = Answer(None, None, (Call(model, UNKNOWN_COUNTS),))
         own = answer.calls[0]
         with self._lock:
             self._stats += self._done(answer.provider, own.model or model, own.counts)
@@ -132,7 +146,8 @@ class PromptCache:
         done = CacheStats(
             requests=1, hits=int(read > 0), writes=int(written > 0), saved_tokens=read, written_tokens=written
         )
-        if cost is None or unread is None or uncached is None:
+        unsaid = counts.other_units.keys() & {UNREPORTED, UNKNOWN_TIER}
+        if cost is None or unread is None or uncached is None or unsaid:
             return replace(done, unpriced=1)
         return replace(done, read_saving_pico=unread - cost, write_premium_pico=unread - uncached)
 

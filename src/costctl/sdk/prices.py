@@ -38,11 +38,13 @@ class Price:
 
 class CallPrices:
     """The price book ``book``, or that of the settings (a ``prices.yaml`` over the shipped prices), which is
-    read when the first call is priced and once only: new prices hold from the next start."""
+    read when the first call is priced and once only: new prices hold from the next start. Where it cannot be
+    read, all calls are unpriced."""
 
     def __init__(self, book: PriceBook | Path | str | None = None) -> None:
         self._given = book
         self._book: PriceBook | None = None
+        self._fault = ""
         self._rows: dict[tuple[str | None, str], Sequence[PriceRow]] = {}
         self._lock = Lock(waits=10)
         self._said: set[str] = set()
@@ -50,7 +52,10 @@ class CallPrices:
     def price(self, provider: str | None, model: str, usage: Usage) -> Price:
         """What a call that names ``provider`` and ``model`` costs. What has no price is said, once a reason,
         by the logger ``costctl.sdk``."""
-        row = row_of(self._of(provider, model), usage)
+        rows = self._of(provider, model)
+        if rows is None:
+            return Price(None, None, None, self._fault)
+        row = row_of(rows, usage)
         found = terms(row, usage)
         whole = cost(row, usage)
         if whole is None:
@@ -59,22 +64,29 @@ class CallPrices:
             return Price(None, None, None, reason)
         return Price(_sum(found, _INPUT), _sum(found, _OUTPUT), whole, None)
 
-    def _of(self, provider: str | None, model: str) -> Sequence[PriceRow]:
+    def _of(self, provider: str | None, model: str) -> Sequence[PriceRow] | None:
         names = (provider, model)
         rows = self._rows.get(names)
         if rows is None:
             with self._lock:
                 if len(self._rows) >= _MODELS_KEPT:
                     self._rows.clear()
-                if self._book is None:
+                if self._book is None and not self._fault:
                     self._book = self._read()
+                if self._book is None:
+                    return None
                 rows = self._rows[names] = self._book.rows_for([names])[names]
         return rows
 
-    def _read(self) -> PriceBook:
+    def _read(self) -> PriceBook | None:
         if isinstance(self._given, PriceBook):
             return self._given
-        return PriceBook.load(config.load().prices if self._given is None else Path(self._given))
+        try:
+            return PriceBook.load(config.load().prices if self._given is None else Path(self._given))
+        except Exception as error:  # whatever is wrong with the files: the calls have been made
+            self._fault = f"the prices cannot be read: {error}"
+            _log.error("no call is priced until the next start, for %s", self._fault)
+            return None
 
     def _say(self, reason: str) -> None:
         if reason not in self._said and len(self._said) < _MODELS_KEPT:

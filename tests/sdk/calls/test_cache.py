@@ -98,6 +98,22 @@ def test_the_book_s_example(cache: Cache) -> None:
     assert asking.stats.saved_cost * 5_000 * 30 == Decimal("8100")
 
 
+@pytest.mark.parametrize("usage", [None, {"input_tokens": -5, "output_tokens": 1}])
+def test_an_answer_whose_usage_cannot_be_read_is_an_answer(
+    cache: Cache, usage: dict[str, int] | None
+) -> None:
+    with vendor(Say({**said.message(), "usage": usage})) as served:
+        asking = cache(served)
+        response, cache_hit = asking.create_cached_message("The FAQ", "Returns?")
+    assert (response.id, cache_hit) == ("msg_01", False)
+    assert (asking.stats.requests, asking.stats.unpriced, asking.stats.saved_cost) == (1, 1, 0)
+
+
+def test_an_asynchronous_client_is_refused(tracker: CostTracker) -> None:
+    with pytest.raises(TypeError, match="asynchronous"):
+        PromptCache(anthropic.AsyncAnthropic(api_key="k"), tracker)
+
+
 def test_calls_are_logged_failed_ones_too(cache: Cache, tracker: CostTracker, lines: Lines) -> None:
     with vendor(Say(READS), Say(said.refused("overloaded_error"), status=529)) as served:
         asking = cache(served)

@@ -174,6 +174,21 @@ def test_prices_are_those_of_the_settings(tmp_path: Path, monkeypatch: pytest.Mo
     assert [file.parent for file in tmp_path.glob("*/*.jsonl")] == [tmp_path / "calls"]  # beside the ledger
 
 
+def test_without_prices_calls_are_logged_all_the_same(
+    calls: Path, lines: Lines, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A file that somebody has spoilt costs no line: the ledger prices them later."""
+    (tmp_path / "prices.yaml").write_text("prices: [")
+    tracker = CostTracker(calls, prices=tmp_path / "prices.yaml")
+    for number in range(2):
+        record = tracker.log_api_usage(model=SONNET, input_tokens=number, output_tokens=1)
+        assert record.total_cost is None
+        assert record.unpriced_reason is not None
+        assert record.unpriced_reason.startswith("the prices cannot be read: ")
+    assert [each["input_tokens"] for each in lines()] == [0, 1]
+    assert [each.levelname for each in caplog.records] == ["ERROR"]  # once
+
+
 # A vendor's usage object
 
 
