@@ -55,11 +55,17 @@ def test_a_past_anomaly_changes_nothing() -> None:
 
 
 def test_growth_is_no_anomaly() -> None:
-    """2 % a day: the median of two weeks lags 7.5 days behind, always, so that much is added. In the oldest
-    days, that have fewer before them, it lagged less, but their median is of all."""
+    """2 % a day: the median of two weeks is that of 7.5 days ago, and so many days' growth is added to it."""
     grown = [round(1e9 * 1.02**day) for day in range(57)]
     assert math.isclose(expected(grown[:56]), grown[56], rel_tol=0.005)
     assert abs(z(grown[:56], grown[56])) < 0.2
+
+
+def test_a_fall_for_good_is_the_new_level_after_two_weeks() -> None:
+    """What cost 1000 a day costs 300 for 14 days: a day of 600 stands out, as it does in a series of 300."""
+    assert math.isclose(expected([1000] * 42 + [300] * 14), 300, rel_tol=0.005)
+    assert z([1000] * 42 + [300] * 14, 600) > 4
+    assert abs(z([1000] * 42 + [300] * 14, 300)) < 0.2
 
 
 def test_without_two_weeks_of_history_there_is_no_verdict() -> None:
@@ -73,8 +79,8 @@ def test_days_without_anything_are_days() -> None:
     """A team that works from Monday to Friday: a Sunday as dear as a Monday stands out, a Monday does not."""
     week = [1000] * 5 + [0] * 2
     assert z((week * 9)[:62], 1000) > 4
-    assert z((week * 9)[:62], 0) == 0
-    assert z(week * 8, 1000) == 0
+    assert abs(z((week * 9)[:62], 0)) < 1e-9
+    assert abs(z(week * 8, 1000)) < 1e-9
 
 
 @given(st.lists(st.integers(0, 10**17), max_size=70), st.integers(0, 10**18))
@@ -101,7 +107,7 @@ def drawn(noise: random.Random, days: int) -> list[float]:
 
 @pytest.mark.heavy
 def test_most_spikes_are_found_and_little_else() -> None:
-    """100 series of 120 judged days with 3 spikes of 1.8 to 5 times each: of 200 such series 85 % were found,
+    """100 series of 120 judged days with 3 spikes of 1.8 to 5 times each: of 200 such series 84 % were found,
     with 0.06 false alarms per series and month."""
     noise = random.Random(7)
     found = missed = false = 0

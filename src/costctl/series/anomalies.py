@@ -1,9 +1,9 @@
 """Days on which a series is higher than its weekdays and its recent level let expect.
 
 Everything is in logarithms, where growth and weekdays are differences: a day is expected at the level of the
-two weeks before it (their median, weekdays taken out) and its weekday's part (the median of that weekday in
-eight weeks). What days usually miss this by (the median absolute deviation) says how unusual a day is.
-Medians leave past anomalies out of what is expected by themselves.
+two weeks before it (their median, weekdays taken out), with the growth of the last four weeks, and its
+weekday's part (the median of that weekday in eight weeks). What days usually miss the level around them by
+(the median absolute deviation) says how unusual a day is. Medians leave past anomalies out by themselves.
 """
 
 from __future__ import annotations
@@ -20,6 +20,11 @@ UNUSUAL = 4.0
 PROFILE = 56
 """Days of history that a verdict looks at."""
 _LEVEL = 14
+_GROWTH = 28
+"""Days by whose changes from week to week growth is told."""
+_NEW = 1.15
+"""By how much a new day misses more than those that levels and profile are made of, by trial on drawn
+series."""
 _WEEK = 7
 _NARROWEST = 0.05
 """The least standard deviation, in logarithms: a twentieth more or less is usual of the steadiest series."""
@@ -52,33 +57,35 @@ def judged(daily: Sequence[int], value: int) -> Verdict | None:
         return None
     nothing = math.log(max(_NOTHING * _median([each for each in history if each]), 1))
     logs = [max(math.log(each), nothing) if each else nothing for each in history]
-    # Weekdays count back from the day that is judged; growth is taken out before they are compared, for the
-    # days of one are a little older than those of the next.
     count = len(logs)
-    growth = _median([each - before for each, before in zip(logs[_WEEK:], logs, strict=False)]) / _WEEK
-    even = [each + growth * (count - number) for number, each in enumerate(logs)]
-    middle = _median(even)
-    parts = [_median(even[-back::-_WEEK]) - middle for back in range(1, _WEEK + 1)]
-    levels = [each - parts[(count - number - 1) % _WEEK] for number, each in enumerate(logs)]
-    missed = [
-        levels[number] - _median(levels[max(0, number - _LEVEL) : number]) for number in range(_WEEK, count)
-    ]
-    # The level lags behind what grows or falls: by as much as it usually did.
-    lag = _median(missed)
-    expected = _median(levels[-_LEVEL:]) + parts[_WEEK - 1] + lag
-    sigma = _TO_SIGMA * _median([abs(each - lag) for each in missed]) * _for_few(count)
-    sigma = max(_NARROWEST, sigma)
+    # Weekdays count back from the day that is judged, which is of the seventh. Each day is held against the
+    # whole week around it, so that neither growth nor a jump of the level looks like a weekday's part.
+    over = [each - sum(_around(logs, number, 3)) / _WEEK for number, each in enumerate(logs)]
+    parts = [_median(over[-back::-_WEEK]) for back in range(1, _WEEK + 1)]
+    middle = sum(parts) / _WEEK
+    levels = [each - parts[(count - number - 1) % _WEEK] + middle for number, each in enumerate(logs)]
+    changes = [each - before for each, before in zip(levels[_WEEK:], levels, strict=False)]
+    growth = _median(changes[-_GROWTH:]) / _WEEK
+    # The median of two weeks is that of 7.5 days before.
+    expected = _median(levels[-_LEVEL:]) + (_LEVEL + 1) / 2 * growth + parts[_WEEK - 1] - middle
+    missed = [abs(each - _median(_around(levels, number, 7))) for number, each in enumerate(levels)]
+    sigma = max(_NARROWEST, _TO_SIGMA * _median(missed) * _NEW * _for_few(count))
     came = max(math.log(value), nothing) if value > 0 else nothing
     return Verdict(round(math.exp(expected)), (came - expected) / sigma)
 
 
+def _around(values: Sequence[float], place: int, reach: int) -> Sequence[float]:
+    """The values up to ``reach`` before and after a place; at an end as many, from there on."""
+    width = min(2 * reach + 1, len(values))
+    start = max(0, min(place - reach, len(values) - width))
+    return values[start : start + width]
+
+
 def _for_few(days: int) -> float:
-    """How much wider errors are of fewer than eight weeks. A profile of few values of each weekday hides what
-    they miss it by, and is itself off by as much; and few residuals may all be small by chance (a twentieth
-    for each week that is not there, by trial on drawn series)."""
+    """How much wider errors are of fewer than eight weeks: a profile of few values of each weekday hides what
+    these miss it by, and is itself off by as much."""
     weeks, most = days / _WEEK, PROFILE / _WEEK
-    wider = (weeks + 1) / (weeks - 1) * (most - 1) / (most + 1)
-    return math.sqrt(wider) * (1 + (most - weeks) / 20)
+    return math.sqrt((weeks + 1) / (weeks - 1) * (most - 1) / (most + 1))
 
 
 def _median(values: Sequence[float]) -> float:
