@@ -64,7 +64,7 @@ COMMANDS = (
         "forecast",
         "costctl.cli.forecast",
         QUESTIONS,
-        "Show what a month or any period will have cost at its end, and how sure that is.",
+        "Show what a month, or any other period of whole days, will have cost at its end.",
     ),
     Entry(
         "anomalies",

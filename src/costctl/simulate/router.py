@@ -20,6 +20,7 @@ from fractions import Fraction
 from typing import Literal
 
 from costctl import filters
+from costctl.analysis.questions import QuestionError
 from costctl.filters import Filter
 from costctl.ledger import tag_path
 from costctl.pricing import sql
@@ -52,6 +53,16 @@ class Rule:
     usual_latency_ms: int | None = None
     context_window: int | None = None
     provider: str | None = None
+
+    def __post_init__(self) -> None:
+        # Within these bounds a ratio of the most tokens that a call may have is a BIGINT.
+        if not (0 < self.token_ratio <= 100 and self.token_ratio.denominator <= 10_000):
+            raise QuestionError(
+                f"{float(self.token_ratio):g} is no ratio of tokens",
+                "it is above 0, at most 100, with four decimal places, as in 1.15",
+            )
+        if not (0 <= self.share <= 1 and 0 <= self.escalate <= 1):
+            raise QuestionError("a share lies between 0 and 1", "as in 0.25")
 
     def __str__(self) -> str:
         which = "calls with " + " and ".join(map(str, self.where)) if self.where else "calls"
