@@ -112,6 +112,7 @@ def test_a_period_that_is_over_is_what_it_cost(ledger_of: MadeLedger) -> None:
     assert [row[name] for name in ("spent", "forecast", "forecast_low", "forecast_high")] == [cost] * 4
     assert (row["run_rate"], row["annualised"]) == (cost, 12 * cost)
     assert report.notes == ("the period is over: this is what it cost",)
+    assert report.calls == 30  # of the period, for it stands on no others
 
 
 def test_any_period_of_whole_days(ledger_of: MadeLedger) -> None:
@@ -168,6 +169,23 @@ def test_a_zone_decides_what_a_day_is(ledger_of: MadeLedger) -> None:
     (row,) = rows(forecast(ledger, period=month("2024-10", "Asia/Taipei"), now=when("2024-10-15T00:00")))
     # In Taipei it is 8:00 on the 15th, on which one call has been: 14 + 1 days are spent, 16 to come.
     assert (row["spent"], row["forecast"]) == (150 * USD, 310 * USD)
+
+
+def test_a_time_of_day_is_the_zones_own_on_either_side_of_a_clock_change(ledger_of: MadeLedger) -> None:
+    """In Berlin each day costs 3 USD at 6:00 and 7 at 18:00; clocks went back on 27 October. By noon of 8
+    November 30 % of a day usually have come: 3 so far, and 7 of the rest of the day."""
+    berlin = zone("Europe/Berlin")
+    calls = []
+    for number in range(39):
+        day = date(2024, 10, 1) + timedelta(days=number)
+        for hour, usd in ((6, 3), (18, 7)):
+            local = datetime(day.year, day.month, day.day, hour, tzinfo=berlin)
+            calls.append({"ts": f"{local.astimezone(UTC):%Y-%m-%d %H:%M:%S}", "cost_pico": usd * USD})
+    noon = datetime(2024, 11, 8, 12, tzinfo=berlin)
+    report = forecast(ledger_of(*calls), period=month("2024-11", "Europe/Berlin"), now=noon)
+    (row,) = rows(report)
+    assert (row["spent"], row["forecast"]) == (73 * USD, 300 * USD)
+    assert any("30.0% of a day's cost" in note for note in report.notes)
 
 
 def test_conditions_choose_calls(ledger_of: MadeLedger) -> None:

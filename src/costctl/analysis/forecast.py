@@ -111,7 +111,8 @@ def forecast(
             figure_columns=tuple(column for column, _ in figures),
             notes=tuple(notes),
         )
-        report = with_provenance(report, calls, calls.sums().get((), Sums()))
+        stands_on = replace(calls, period=period) if model.is_over else calls
+        report = with_provenance(report, stands_on, stands_on.sums().get((), Sums()))
     return replace(report, period=span(period))
 
 
