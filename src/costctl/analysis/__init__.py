@@ -3,6 +3,8 @@
 from costctl.analysis.anomalies import LEAST_IMPACT, SCOPES, UNSEEN, anomalies
 from costctl.analysis.backtest import backtest
 from costctl.analysis.bill import bill
+from costctl.analysis.changes import MEASURED, STEPS
+from costctl.analysis.compare import compare
 from costctl.analysis.conversion import in_currency
 from costctl.analysis.costs import cost_summary
 from costctl.analysis.forecast import forecast
@@ -19,13 +21,16 @@ from costctl.analysis.unallocated import unallocated
 
 __all__ = [
     "LEAST_IMPACT",
+    "MEASURED",
     "P95",
     "SCOPES",
+    "STEPS",
     "UNSEEN",
     "QuestionError",
     "anomalies",
     "backtest",
     "bill",
+    "compare",
     "cost_summary",
     "forecast",
     "in_currency",

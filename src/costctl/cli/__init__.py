@@ -73,6 +73,12 @@ COMMANDS = (
         "Show days that cost much more than they should have, and who made them so.",
     ),
     Entry(
+        "compare",
+        "costctl.cli.compare",
+        QUESTIONS,
+        "Compare two periods: what changed, why, and whether it may be chance.",
+    ),
+    Entry(
         "reconcile",
         "costctl.cli.reconcile",
         QUESTIONS,

@@ -1,0 +1,275 @@
+"""What changed between two periods: the before/after report, why the cost changed, and how sure that is.
+
+Two forms. Without ``by``, a row is a measure, and each cell brings its own kind
+(:class:`costctl.report.Quantity`). With ``by``, a row is a group of calls, and the steps of
+:mod:`costctl.analysis.decomposition` are columns. Intervals are of drawn days (:mod:`costctl.series`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from costctl.analysis.before_after import before_after
+from costctl.analysis.calls import Calls, filters_of
+from costctl.analysis.changes import MEASURED, MICROSECOND, STEPS, a_year, beside, bounds, ends, verdict
+from costctl.analysis.decomposition import added
+from costctl.analysis.dimensions import Dimension, Key, dimensions, other, title
+from costctl.analysis.grain import grain_of
+from costctl.analysis.provenance import unpriced_of, with_provenance
+from costctl.analysis.questions import QuestionError
+from costctl.analysis.two_periods import FEWEST_DAYS, TwoPeriods, together
+from costctl.filters import Filter
+from costctl.money import share
+from costctl.periods import Period
+from costctl.report import Cell, Column, Report, Unpriced
+from costctl.series import DRAWS, SEED, Interval
+
+if TYPE_CHECKING:
+    from costctl.ledger import Ledger
+    from costctl.pricing.book import PriceBook
+
+_SURE_DAYS = 14
+_MOST_INTERVALS = 500
+"""Rows that have one, those with the greatest change: each takes a millisecond."""
+
+
+def compare(
+    ledger: Ledger,
+    by: str | Iterable[str] = (),
+    *,
+    base: Period,
+    period: Period,
+    book: PriceBook,
+    where: Iterable[str | Filter] = (),
+    grain: str = "auto",
+    top: int | None = None,
+    seed: int = SEED,
+) -> Report:
+    """What changed from ``base`` to ``period``, each with a start and an end, and neither in the other.
+
+    Without ``by`` one row a measure: ``measure`` (for people), ``name``, ``model`` (where it is the share of
+    the requests of one), ``unit``; ``before``, ``after``, ``change`` (of shares in points), ``change_share``
+    (as a part of before; of a step, of the cost before); ``low`` and ``high``, between which the change lies
+    in 95 % of drawn days; ``verdict``: "significant", or "not significant" where 0 is between them. The
+    steps ``volume``, ``mix``, ``tokens_per_call`` and ``price`` add up to the change of the cost exactly.
+
+    With ``by`` (labels) one row a group, greatest change of the cost first: ``cost_before``, ``cost_after``,
+    ``change``, ``change_share``, the steps, ``low``, ``high``, ``verdict`` (also "new" and "discontinued"),
+    and every other measure before and after. ``top``: as many rows (without ``by``: shares of models), and
+    one for the rest.
+
+    Figures: ``saving``, what mix and tokens per call saved (other volume and other prices are no one's
+    saving); ``change``, ``change_share`` and ``annualised`` (the change of the cost in a year: 12 months
+    like these, or 365 days); ``base_start``, ``base_end``. The report's period is the later one; ``complete``
+    and what says that calls have no price speak of both.
+
+    ``book`` says what the same tokens would have cost at the prices of the base. Raises
+    :class:`QuestionError`, :class:`costctl.filters.FilterError`, :class:`costctl.ledger.LedgerError`.
+    """
+    asked = dimensions(by)
+    _check(asked, base, period, top)
+    passed, of_grain = filters_of(where), grain_of(grain)
+    with ledger.reading() as engine:
+        calls = [Calls(engine, each, passed, of_grain) for each in (base, period)]
+        both = TwoPeriods(calls[0], calls[1], asked, book, seed)
+        report = _groups(both, top) if asked else before_after(both, top)
+        # The year is a row of measures.
+        report = _with_figures(report, both, shown=("annualised", "saving") if asked else ("saving",))
+        return _with_provenance(replace(report, notes=tuple(_notes(both, bool(asked)))), both)
+
+
+def _check(by: Sequence[Dimension], base: Period, period: Period, top: int | None) -> None:
+    if times := [each.name for each in by if each.is_time]:
+        raise QuestionError(f"two periods have no {times[0]} in common", "give --by labels, as in --by team")
+    if top is not None and top < 1:
+        raise QuestionError(f"the top {top} rows are none", "ask for one at least")
+    for each in (base, period):
+        if each.start is None or each.end is None or each.start >= each.end:
+            raise QuestionError(
+                f"{each.label} is no period with a beginning and an end",
+                "as in 2024-10, or 2024-10-01..2024-10-14",
+            )
+    (base_start, base_end), (start, end) = bounds(base), bounds(period)
+    if base_start < end and start < base_end:
+        raise QuestionError(
+            f"{base.label} and {period.label} have days in common", "give periods that do not"
+        )
+
+
+# --- one row a group --------------------------------------------------------------------------------------
+
+
+def _groups(both: TwoPeriods, top: int | None) -> Report:
+    keys = sorted(both.rows, key=lambda key: [(value is None, str(value or "")) for value in key])
+    keys.sort(key=lambda key: -abs(both.rows[key].change))
+    shown = [[key] for key in keys[:top]]
+    labels: list[Sequence[Cell]] = [_labels(both.by, key) for (key,) in shown]
+    if rest := keys[len(shown) :]:
+        shown.append(rest)
+        labels.append(other(len(rest), len(both.by)))
+    intervals: list[Interval | None] = [None] * (len(shown) + 1)
+    if both.can_be_drawn:
+        sure = both.change_intervals([*shown[:_MOST_INTERVALS]])
+        intervals[: len(sure)] = sure
+        intervals[-1] = both.change_intervals([keys])[0] if keys else None
+    rows = [
+        (*label, *_group(both, group, interval))
+        for label, group, interval in zip(labels, shown, intervals[:-1], strict=True)
+    ]
+    before, after = both.before.period.label, both.after.period.label
+    pairs = [
+        replace(
+            measure.column(False),
+            name=f"{measure.name}_{when}",
+            title=f"{measure.column(False).title} {label}",
+            wide=True,
+        )
+        for measure in MEASURED[1:]
+        for when, label in (("before", before), ("after", after))
+    ]
+    return Report(
+        command="compare",
+        title=f"{title('Cost', both.by)}: {after} against {before}",
+        columns=(
+            *(each.column for each in both.by),
+            Column("cost_before", "money", title=before),
+            Column("cost_after", "money", title=after),
+            Column("change", "money"),
+            Column("change_share", "percent", title="change %", wide=True),
+            *(Column(name, "money", wide=name == "price" and not both.prices.models) for name in STEPS),
+            Column("low", "money", title="95% from", wide=True),
+            Column("high", "money", title="95% to", wide=True),
+            Column("verdict", "text"),
+            *pairs,
+        ),
+        rows=rows,
+        totals=(*(None for _ in both.by), *_group(both, keys, intervals[-1])),
+    )
+
+
+def _labels(by: Sequence[Dimension], key: Key) -> list[Cell]:
+    return [each.label(value) for each, value in zip(by, key, strict=True)]
+
+
+def _group(both: TwoPeriods, keys: Sequence[Key], interval: Interval | None) -> list[Cell]:
+    pair = together(both.rows[key] for key in keys)
+    found = added(both.effects[key] for key in keys)
+    cost, *others = (beside(measure, pair) for measure in MEASURED)
+    told = verdict(interval)
+    if pair.before.rows and not pair.after.rows:
+        told = "discontinued"
+    elif pair.after.rows and not pair.before.rows:
+        told = "new"
+    return [
+        *cost,
+        pair.change,
+        share(pair.change, pair.before.cost),
+        *(getattr(found, name) for name in STEPS),
+        *ends(interval, "money"),
+        told,
+        *(value for pair_of_one in others for value in pair_of_one),
+    ]
+
+
+# --- both -------------------------------------------------------------------------------------------------
+
+
+def _with_figures(report: Report, both: TwoPeriods, shown: Sequence[str]) -> Report:
+    """``report`` with its figures, of which people see those that are ``shown``."""
+    found = added(both.effects.values())
+    before, after = a_year(both)
+    start, end = both.before.period.isoformat()
+    figures: list[tuple[Column, Cell]] = [
+        (Column("change", "money"), both.whole.change),
+        (Column("change_share", "percent"), share(both.whole.change, both.whole.before.cost)),
+        (Column("annualised", "money", title="change in a year"), after - before),
+        (
+            Column("saving", "money", title="saved by mix and tokens per call"),
+            -(found.mix + found.tokens_per_call),
+        ),
+        (Column("base_start", "time"), start),
+        (Column("base_end", "time"), end),
+    ]
+    return replace(
+        report,
+        figures={column.name: value for column, value in figures},
+        figure_columns=tuple(replace(column, hidden=column.name not in shown) for column, _ in figures),
+    )
+
+
+def _notes(both: TwoPeriods, by_groups: bool) -> Iterator[str]:
+    before, after = both.before.period, both.after.period
+    yield f"base: {_dates(before)}"
+    groups = ", and other groups" if by_groups else ""
+    yield (
+        "volume: more or fewer requests, at the base's mean cost of one. mix: other models, modes or regions"
+        f"{groups}, new and discontinued ones too. price: the same tokens at the base's prices and at these. "
+        "tokens per call: the rest. They add up exactly"
+    )
+    models = both.prices.models
+    yield (
+        f"other prices than in the base: {', '.join(models)}"
+        if models
+        else "no price changed between the periods"
+    )
+    if both.prices.unlike:
+        yield (
+            f"{both.prices.unlike:,} rows of these have another cost in the ledger than by the price book; "
+            "their prices are left out: costctl reprice"
+        )
+    if uncounted := both.whole.before.uncounted + both.whole.after.uncounted:
+        yield f"{uncounted:,} rows do not say for how many requests they stand; what they cost is volume"
+    lengths = [(end - start) // MICROSECOND for start, end in map(bounds, (before, after))]
+    if lengths[0] != lengths[1]:
+        days = [f"{each / 86_400e6:.4g}" for each in lengths]
+        yield f"the base has {days[0]} days and {after.label} {days[1]}: volume is of both as they are"
+    yield from _of_days(both)
+
+
+def _of_days(both: TwoPeriods) -> Iterator[str]:
+    for calls, sums in zip((both.before, both.after), both.whole, strict=True):
+        period, span = calls.period, calls.span
+        if not sums.rows:
+            yield f"{period.label}: there are no{' such' if calls.where else ''} calls"
+        elif span is not None and span[1] <= bounds(period)[1] - timedelta(days=1):
+            last = span[1].astimezone(period.zone).date()
+            yield f"{period.label}: the ledger has no calls after {last.isoformat()}"
+    counts = [len(days) for days in both.days]
+    if not both.can_be_drawn:
+        days = f"{counts[0]} and {counts[1]} days with data"
+        yield f"no intervals: {days}, and {FEWEST_DAYS} of each are the least"
+        return
+    yield (
+        f"from and to: 95 % of {DRAWS:,} draws of days, within weekdays, seed {both.seed}; not significant: "
+        "0 is between them"
+    )
+    if min(counts) < _SURE_DAYS:
+        yield f"only {min(counts)} days: the intervals are rough, {_SURE_DAYS} are better"
+
+
+def _dates(period: Period) -> str:
+    start, end = bounds(period)
+    first, last = (each.astimezone(period.zone).date() for each in (start, end - MICROSECOND))
+    return f"{first.isoformat()} to {last.isoformat()}"
+
+
+def _with_provenance(report: Report, both: TwoPeriods) -> Report:
+    """What is said of calls without a price, and of buckets, is of both periods."""
+    base = with_provenance(report, both.before, both.whole.before)
+    found = with_provenance(report, both.after, both.whole.after)
+    notes = (*found.notes, *(f"base: {each}" for each in base.notes[len(report.notes) :]))
+    unpriced = [unpriced_of(both.before, both.whole.before), found.unpriced]
+    return replace(
+        found,
+        calls=(found.calls or 0) + (base.calls or 0),
+        complete=found.complete and base.complete,
+        unpriced=Unpriced(
+            sum(each.calls for each in unpriced),
+            sum(each.tokens for each in unpriced),
+            tuple(sorted({model for each in unpriced for model in each.models})),
+        ),
+        notes=notes,
+    )
