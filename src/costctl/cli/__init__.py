@@ -91,6 +91,18 @@ COMMANDS = (
         "Say what prompt caching would save, net of what writing costs.",
     ),
     Entry(
+        "simulate-batch",
+        "costctl.cli.simulate_batch",
+        QUESTIONS,
+        "Say what batches would have saved, within three bounds.",
+    ),
+    Entry(
+        "simulate-trim",
+        "costctl.cli.simulate_trim",
+        QUESTIONS,
+        "Say what shorter prompts or answers would have saved.",
+    ),
+    Entry(
         "simulate",
         "costctl.cli.simulate",
         QUESTIONS,

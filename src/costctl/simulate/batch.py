@@ -77,6 +77,8 @@ LIMITS: Mapping[str, Limits] = MappingProxyType(
         "openai": Limits(50_000, 200 * 10**6),
         # learn.microsoft.com, Azure OpenAI, global batch: 100,000 requests, a file of 200 MB.
         "azure": Limits(100_000, 200 * 10**6),
+        # docs.mistral.ai, resources/known-limitations: 100,000 requests, a file of 512 MB.
+        "mistral": Limits(100_000, 512 * 10**6),
         # ai.google.dev, gemini-api/docs/rate-limits: a file of 2 GB.
         "google": Limits(None, 2 * 10**9),
     }

@@ -62,16 +62,14 @@ class Eliminate:
                 "not say stay"
             )
         if "repeated" in self.reasons:
-            same = "of the same model and labels "
-            same += (
-                f"with the same tag {self.prompt_tag}"
-                if self.prompt_tag
-                else "with as many tokens in and out: an estimate, for equal lengths are not equal prompts"
-            )
+            same = f"the same tag {self.prompt_tag}" if self.prompt_tag else "as many tokens in and out"
             sentences.append(
-                f"eliminate: a call is a repeated one if another {same} was made at most {said(self.within)} "
-                "before and did not fail; a store of answers would have served it at no cost"
+                f"eliminate: a call came again if another of the same model and labels, with {same}, was "
+                f"made at most {said(self.within)} before and did not fail; a store of answers would have "
+                "served it at no cost"
             )
+            if not self.prompt_tag:
+                sentences.append("eliminate: equal lengths stand for equal prompts, which is an estimate")
         return tuple(sentences)
 
     def change(self, state: str, number: int, setting: Setting) -> Change:

@@ -51,10 +51,10 @@ class Trimming:
                 yield what, cut
 
     def __str__(self) -> str:
-        of = f" of {', '.join(map(str, self.where))}" if self.where else ""
-        above = f" whose prompt is above {self.above:,} tokens" if self.above is not None else ""
+        of = f" of calls with {' and '.join(map(str, self.where))}" if self.where else ""
+        above = f" (where the prompt is above {self.above:,} tokens)" if self.above is not None else ""
         words = {"prompt": "prompts", "output": "answers"}
-        return f"calls{of}{above}: " + "; ".join(cut.said(words[what]) for what, cut in self.cuts())
+        return "; ".join(cut.said(f"{words[what]}{of}{above}") for what, cut in self.cuts())
 
 
 @dataclass(frozen=True, slots=True)
