@@ -63,6 +63,22 @@ def test_a_saving_that_a_report_tells(costctl: Costctl) -> None:
     assert run.json["monthly_saving"] == Decimal("200.028")
 
 
+def test_a_saving_that_a_comparison_tells(costctl: Costctl) -> None:
+    """One call of Sonnet a month, of 2 M tokens and then of 1 M, at 3 USD a million: 3 USD less a month, and
+    all of it by tokens per call."""
+    lines = (
+        {"id": str(month), "timestamp": f"2026-0{month}-01T10:00:00Z", "provider": "anthropic",
+         "model": "claude-sonnet-4-20250514", "input_tokens": tokens, "output_tokens": 0}
+        for month, tokens in ((1, 2_000_000), (2, 1_000_000))
+    )  # fmt: skip
+    (costctl.cwd / "usage.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    costctl("ingest", "usage.jsonl")
+    costctl("compare", "--base", "2026-01", "--with", "2026-02", "--out", "compared.json")
+    run = costctl("roi", "--investment", "30", "--saving", "compared.json", "--format", "json")
+    assert (run.json["monthly_saving"], run.json["rows"][0]["payback_months"]) == (3, 10)
+    assert any("by mix and tokens per call" in note for note in run.json["notes"])
+
+
 @pytest.mark.parametrize(
     ("options", "fault", "hint"),
     [

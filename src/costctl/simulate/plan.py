@@ -15,7 +15,7 @@ from costctl.periods import Period
 from costctl.pricing.book import PriceBook
 from costctl.report import Cell, Chart, Column, Report
 from costctl.simulate.state import Lever
-from costctl.simulate.waterfall import ATTRIBUTIONS, Attribution, Waterfall, waterfall
+from costctl.simulate.waterfall import ATTRIBUTIONS, FEWEST_DAYS, Attribution, Waterfall, waterfall
 
 AS_IT_WAS = "as it was"
 
@@ -71,7 +71,7 @@ def _report(found: Waterfall) -> Report:
                 found.costs[place + 1],
             )
         )
-    alone = sum(found.alone)
+    alone, interval = sum(found.alone), found.interval
     joint: tuple[Cell, ...] = (found.saving,) if credited else ()
     return Report(
         command="simulate",
@@ -86,6 +86,8 @@ def _report(found: Waterfall) -> Report:
             "cost_after": after,
             "saving": found.saving,
             "saving_share": share(found.saving, before),
+            "saving_low": None if interval is None else round(interval.low),
+            "saving_high": None if interval is None else round(interval.high),
             "saving_alone": alone,
             "over_claim": _over(alone, found.saving),
         },
@@ -94,6 +96,8 @@ def _report(found: Waterfall) -> Report:
             Column("cost_after", "money", hidden=True),
             Column("saving", "money", title="joint saving"),
             Column("saving_share", "percent", hidden=True),
+            Column("saving_low", "money", title="at least (95 %)"),
+            Column("saving_high", "money", title="at most (95 %)"),
             Column("saving_alone", "money", title="sum of savings alone", hidden=single),
             Column("over_claim", "percent", title="over-claim of that sum", hidden=single),
         ),
@@ -116,6 +120,16 @@ def _notes(found: Waterfall, alone: int, single: bool) -> Iterator[str]:
             "the credit is by Shapley: the mean saving of a lever over all orders in which they could be "
             "taken up, to the whole pico-dollar"
         )
+    if found.interval is not None:
+        yield (
+            "at least and at most: a 95 % interval of the saving, from days drawn again within their weekday "
+            f"({found.interval.draws:,} draws, seed {found.interval.seed})"
+        )
+        if found.saving and found.interval.holds_zero:
+            yield "the interval holds 0: the saving is not significant"
+    elif found.days:
+        days = len(found.days)
+        yield f"no interval of the saving: it takes {FEWEST_DAYS} days, and these are {days}"
     for lever, step, changed in zip(found.states.levers, found.steps, found.changed, strict=True):
         if not changed:
             yield f"{lever.name}: no call is reached, so nothing is saved"

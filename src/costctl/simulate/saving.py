@@ -76,6 +76,8 @@ def of_report(report: Mapping[str, Any], name: str) -> Saving:
     months, length = _months(report)
     complete = report.get("complete", True)
     basis = f"that of {command} in {name}, ${saving:,f} in {length}"
+    if command == "compare":
+        basis += ", by mix and tokens per call: other volumes and prices are nobody's saving"
     if not complete:
         basis += ", without the calls that have no price"
     ends = [_number(report.get(f"saving_{end}")) for end in ("low", "high")]

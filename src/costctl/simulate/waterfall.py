@@ -7,15 +7,19 @@ has saved already.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations, pairwise
 from math import factorial
 from typing import Literal, get_args
 
 from costctl.analysis import QuestionError
 from costctl.analysis.calls import Calls
+from costctl.analysis.dimensions import dimension
 from costctl.pricing.book import PriceBook
+from costctl.series import Interval, bootstrap
+from costctl.series.bootstrap import Day
 from costctl.simulate.state import KINDS, Lever, States
 
 Attribution = Literal["sequence", "shapley"]
@@ -25,10 +29,17 @@ Costs = Mapping[tuple[int, ...], int]
 """What the calls cost under some of the levers, by their places, ascending. Pico-dollars."""
 
 
-@dataclass(frozen=True, slots=True)
+FEWEST_DAYS = 14
+"""Each weekday twice: fewer say nothing of how sure a saving is."""
+
+_DAY_US = 86_400 * 1_000_000
+
+
+@dataclass(frozen=True)
 class Waterfall:
     """``costs`` after no lever, after the first, and so on; ``alone`` and ``credit`` are savings by lever,
     ``changed`` the calls that each one changed. Amounts are pico-dollars; ``credit`` adds up to the saving.
+    ``days`` are those of the span, by their weekdays, with the costs before and after.
     """
 
     states: States
@@ -36,6 +47,7 @@ class Waterfall:
     changed: tuple[int, ...]
     alone: tuple[int, ...]
     credit: tuple[int, ...] | None = None
+    days: Sequence[Day] = ()
 
     @property
     def steps(self) -> tuple[int, ...]:
@@ -44,6 +56,13 @@ class Waterfall:
     @property
     def saving(self) -> int:
         return self.costs[0] - self.costs[-1]
+
+    @cached_property
+    def interval(self) -> Interval | None:
+        """Of the saving, over days; None where they are fewer than :data:`FEWEST_DAYS`."""
+        if len(self.days) < FEWEST_DAYS:
+            return None
+        return bootstrap(self.days, lambda sums: sums[0] - sums[1])
 
 
 def natural(levers: Iterable[Lever]) -> tuple[Lever, ...]:
@@ -67,11 +86,8 @@ def waterfall(
     ordered = natural(levers)
     places = range(len(ordered))
     states = States.of(calls, book, ordered)
-    costs = states.costs()
-    counts = ", ".join(
-        f"coalesce(sum(coalesce(was_requests, 1)) FILTER (WHERE changed_{place + 1}), 0)" for place in places
-    )
-    (changed,) = states.rows(f"SELECT {counts} FROM state")  # noqa: S608 (constants)
+    days = _by_day(states)
+    costs, changed = (tuple(map(sum, zip(*each, strict=True))) for each in zip(*days.values(), strict=True))
     known = {tuple(places[:length]): cost for length, cost in enumerate(costs)}
     wanted = (
         [each for size in reversed(places) for each in combinations(places, size + 1)]
@@ -85,10 +101,32 @@ def waterfall(
     return Waterfall(
         states,
         costs,
-        tuple(map(int, changed)),
+        changed,
         tuple(costs[0] - known[(place,)] for place in places),
         shapley(len(ordered), known) if attribution == "shapley" else None,
+        [(day // _DAY_US % 7, (spent[0], spent[-1])) for day, (spent, _) in sorted(days.items())]
+        if calls.span
+        else [],
     )
+
+
+def _by_day(states: States) -> dict[int, tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Of every day of the span: the costs after no lever, after the first and so on, and the calls that each
+    one changed. In one pass. Days count from a Monday."""
+    calls, levers = states.calls, len(states.levers)
+    nothing = ((0,) * (levers + 1), (0,) * levers)
+    if calls.span is None:
+        return {0: nothing}
+    day, _ = dimension("day").sql(calls.engine, calls.span, calls.period.zone)
+    sums = [calls.engine.money_sum(f"spent_{number}") for number in range(levers + 1)]
+    sums += [
+        f"sum(coalesce(was_requests, 1)) FILTER (WHERE changed_{number})" for number in range(1, levers + 1)
+    ]
+    found = dict.fromkeys(calls.every(dimension("day")), nothing)
+    for row in states.rows(f"SELECT {day} AS day, {', '.join(sums)} FROM state GROUP BY ALL"):  # noqa: S608
+        values = tuple(int(each or 0) for each in row[1:])
+        found[row[0]] = (values[: levers + 1], values[levers + 1 :])
+    return found
 
 
 def shapley(count: int, costs: Costs) -> tuple[int, ...]:
