@@ -87,6 +87,7 @@ def test_a_saving_that_a_comparison_tells(costctl: Costctl) -> None:
         (("--investment", "5"), "nothing says what is saved", "--saving 6000"),
         (("--investment", "5", "--saving", "much"), "--saving: 'much' is not an amount", "as in"),
         (("--investment", "5", "--saving", "5", "--price-decay", "100%"), "not from 0% to 100%", "as in"),
+        (("--investment", "5", "--saving", "5", "--volume=-101%"), "no fewer calls than none", "as in"),
         (("--investment", "5", "--saving", "5", "--months", "0"), "no months from 1 to 1,200", "as in"),
         (("--investment", "5", "--saving", "5", "--rate", "32"), "--rate is that of", "add --investment-cur"),
         (("--saving", "5", "--investment-currency", "TWD"), "what --investment is in", "add --investment"),

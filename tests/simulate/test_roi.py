@@ -170,6 +170,7 @@ def test_files_are_looked_for_beside_the_file_that_names_them(tmp_path: Path) ->
         ("price_decay: 1", "price_decay must be less than 1"),
         ("months: [0]", "months[0] must be at least 1"),
         ("volume: [much]", "volume[0] must match"),
+        ("volume: [-101%]", "volume[0]: there are no fewer calls than none"),
         ("claimed: 3385", "claimed must match"),
         ("invest: 5", "unknown key invest"),
     ],

@@ -188,6 +188,8 @@ def roi(
         stated = replace(stated, months=_months(months))
     if volume is not None:
         changes = tuple(_share("--volume", text, None) for text in volume.split(","))
+        if min(changes) < -1:
+            raise SettingError(f"--volume: {volume!r}: there are no fewer calls than none", "as in -50%,+50%")
         stated = replace(stated, volumes=changes)
     if claimed is not None:
         stated = replace(stated, claimed=_share("--claimed", claimed, None))

@@ -46,6 +46,11 @@ def read(path: Path) -> Stated:
     said: dict[str, Any] = document.data
     if USD in said.get("rates", ()):
         raise document.error(("rates", USD), "USD has no rate: results are in USD", "leave it out")
+    volumes = tuple(map(share, said["volume"])) if "volume" in said else VOLUMES
+    if min(volumes, default=Decimal(0)) < -1:
+        number = volumes.index(min(volumes))
+        message = f"volume[{number}]: there are no fewer calls than none"
+        raise document.error(("volume", number), message, "as in -50%")
     return Stated(
         investment=_items(said.get("investment", [])),
         saving=_saving(said["saving"], path.parent) if "saving" in said else None,
@@ -54,7 +59,7 @@ def read(path: Path) -> Stated:
         discount_rate=_fraction(said.get("discount_rate", DISCOUNT_RATE)),
         price_decay=_fraction(said.get("price_decay", 0)),
         months=tuple(sorted(said.get("months", MONTHS))),
-        volumes=tuple(map(share, said["volume"])) if "volume" in said else VOLUMES,
+        volumes=volumes,
         claimed=share(said["claimed"]) if "claimed" in said else None,
     )
 
