@@ -93,6 +93,10 @@ def test_the_last_day_with_calls_is_whole_once_it_is_over(ledger_of: MadeLedger)
     for now in ("2024-10-14T12:00", "2024-10-15T00:00", "2024-10-20T00:00"):
         (row,) = rows(forecast(ledger, period=month("2024-10"), now=when(now)))
         assert (row["spent"], row["forecast"]) == (140 * USD, 310 * USD)
+    very_last = {"ts": "2024-10-14 23:59:59.999999", "cost_pico": 10 * USD}
+    at_its_very_end = ledger_of(*days("2024-09-01", 43), very_last)
+    (row,) = rows(forecast(at_its_very_end, period=month("2024-10"), now=when("2024-10-20T00:00")))
+    assert (row["spent"], row["forecast"], row["days_of_history"]) == (140 * USD, 310 * USD, 44)
     late = forecast(ledger, period=month("2024-10"), now=when("2024-10-20T00:00"))
     assert "the last call is of 2024-10-14: of 5 days since then nothing is known" in late.notes
 

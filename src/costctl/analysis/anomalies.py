@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
@@ -166,15 +166,12 @@ def _order(anomaly: Anomaly) -> tuple[date, int, str, str, str]:
 
 def _days(period: Period, until: Known) -> list[date]:
     """The days that ``period`` touches and the ledger knows of."""
-    first, after = until.first, until.until.date() + DAY
-    if until.until == day_start(until.today, period.zone):
-        after = until.today
+    first, last = until.first, until.today if until.has_begun else until.last
     if period.start is not None:
         first = max(first, period.start.astimezone(period.zone).date())
     if period.end is not None:
-        end = period.end.astimezone(period.zone)
-        after = min(after, end.date() + (DAY if day_start(end.date(), period.zone) < end else 0 * DAY))
-    return [first + number * DAY for number in range((after - first).days)]
+        last = min(last, (period.end - timedelta(microseconds=1)).astimezone(period.zone).date())
+    return [first + number * DAY for number in range((last - first).days + 1)]
 
 
 def _amount(name: str, usd: Decimal | int) -> int:
@@ -223,6 +220,8 @@ class _Judges:
         for key, days in models.items():
             for day in self._days:
                 of_day = days.get(day, Day())
+                if of_day.counted_cost < max(self._floor, 1):
+                    continue
                 before = [days.get(day - back * DAY, Day()) for back in range(1, _CALLS_OF + 1)]
                 means = [Fraction(each.counted_cost, each.requests) for each in before if each.requests]
                 if len(means) < _FEWEST or not of_day.requests:

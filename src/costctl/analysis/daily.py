@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -49,6 +49,11 @@ class Known:
         """The last whole day."""
         return self.today - DAY
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything is known of ``today``."""
+        return self.until.date() == self.today and self.until.time() > time(microsecond=1)
+
 
 def known(engine: Engine, now: datetime, zone: ZoneInfo) -> Known | None:
     """What the ledger knows as at ``now`` (aware); None where it has no call before it."""
@@ -56,9 +61,9 @@ def known(engine: Engine, now: datetime, zone: ZoneInfo) -> Known | None:
     if span is None:
         return None
     first, until = (each.astimezone(zone) for each in span)
-    if until.date() < now.astimezone(zone).date():
-        return Known(first.date(), until.date() + DAY, until)
-    return Known(first.date(), until.date(), until)
+    last = (span[1] - timedelta(microseconds=1)).astimezone(zone).date()
+    is_over = last < now.astimezone(zone).date()
+    return Known(first.date(), last + DAY if is_over else last, until)
 
 
 def daily(calls: Calls, scopes: Sequence[tuple[Dimension, ...]]) -> list[dict[Key, Days]]:
@@ -124,9 +129,9 @@ def added(parts: Iterable[Days]) -> Days:
 def part_until(calls: Calls, days: Iterable[date], until: datetime) -> float | None:
     """Which part of the cost of ``days`` had come by the time of day of ``until``, in the period's zone; None
     where they cost nothing."""
-    zone, time = calls.period.zone, until.astimezone(calls.period.zone).time()
+    zone, clock = calls.period.zone, until.astimezone(calls.period.zone).time()
     begun = [
-        Period(day_start(day, zone), instant_of(datetime.combine(day, time), zone), zone, "") for day in days
+        Period(day_start(day, zone), instant_of(datetime.combine(day, clock), zone), zone, "") for day in days
     ]
     _, condition, parameters = calls.selection(())
     cost = calls.engine.money_sum("cost_pico")

@@ -250,11 +250,10 @@ def _days(count: int) -> str:
 
 def _elapsed(calls: Calls, until: Known, window: Window) -> float | None:
     zone = calls.period.zone
-    start = day_start(until.today, zone)
-    if not window.first <= until.today < window.after or until.until <= start:
+    if not (window.first <= until.today < window.after and until.has_begun):
         return None
     days = [until.today - back * DAY for back in range(1, _HOURS_OF + 1)]
-    before = Period(day_start(days[-1], zone), start, zone, "")
+    before = Period(day_start(days[-1], zone), day_start(until.today, zone), zone, "")
     return part_until(replace(calls, period=before), days, until.until)
 
 
