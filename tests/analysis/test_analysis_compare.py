@@ -369,3 +369,14 @@ def test_what_cannot_be_compared(ledger_of: LedgerOf) -> None:
     for said, message in wrong:
         with pytest.raises(QuestionError, match=message):
             compared(ledger, **said)
+
+
+def test_what_was_saved_is_neither_volume_nor_price(novembers: Report, ledger_of: LedgerOf) -> None:
+    figures = novembers.figures
+    assert figures["saving_low"] < figures["saving"] < figures["saving_high"]  # type: ignore[operator]
+    # 31 calls at 10 become 15 at 8: 310 -> 120. At 10 each they would have been 150.
+    ledger = ledger_of(*days("2024-10", [10] * 31), *days("2024-11", [8] * 15))
+    figures = compared(ledger).figures
+    assert figures["saving"] == figures["saving_low"] == figures["saving_high"] == 30 * USD
+    assert figures["change"] == -190 * USD
+    assert figures["base_start"] == "2024-10-01T00:00:00+00:00"

@@ -110,7 +110,7 @@ def _change(before: int | Decimal | None, after: int | Decimal | None) -> float 
 def _steps(both: TwoPeriods) -> Iterator[_Line]:
     found = added(both.effects.values())
     names = [name for name in _OF_STEP if name in STEPS or getattr(found, name)]
-    intervals = dict(zip(Effects._fields, both.effect_intervals(), strict=True)) if both.can_be_drawn else {}
+    intervals = dict(zip(Effects._fields, both.effect_intervals() or (), strict=False))
     for name in names:
         line = f"mix_{name}" if name not in STEPS else name
         change, sure = getattr(found, name), intervals.get(name)

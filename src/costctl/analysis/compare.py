@@ -18,7 +18,7 @@ from costctl.analysis.changes import MEASURED, MICROSECOND, STEPS, a_year, besid
 from costctl.analysis.decomposition import added
 from costctl.analysis.dimensions import Dimension, Key, dimensions, other, title
 from costctl.analysis.grain import grain_of
-from costctl.analysis.provenance import unpriced_of, with_provenance
+from costctl.analysis.provenance import with_provenance
 from costctl.analysis.questions import QuestionError
 from costctl.analysis.two_periods import FEWEST_DAYS, TwoPeriods, together
 from costctl.filters import Filter
@@ -62,9 +62,9 @@ def compare(
     one for the rest.
 
     Figures: ``saving``, what mix and tokens per call saved (other volume and other prices are no one's
-    saving); ``change``, ``change_share`` and ``annualised`` (the change of the cost in a year: 12 months
-    like these, or 365 days); ``base_start``, ``base_end``. The report's period is the later one; ``complete``
-    and what says that calls have no price speak of both.
+    saving), with ``saving_low`` and ``saving_high``; ``change``, ``change_share`` and ``annualised`` (the
+    change of the cost in a year: 12 months like these, or 365 days); ``base_start``, ``base_end``. The
+    report's period is the later one; ``complete`` and what says that calls have no price speak of both.
 
     ``book`` says what the same tokens would have cost at the prices of the base. Raises
     :class:`QuestionError`, :class:`costctl.filters.FilterError`, :class:`costctl.ledger.LedgerError`.
@@ -75,10 +75,21 @@ def compare(
     with ledger.reading() as engine:
         calls = [Calls(engine, each, passed, of_grain) for each in (base, period)]
         both = TwoPeriods(calls[0], calls[1], asked, book, seed)
-        report = _groups(both, top) if asked else before_after(both, top)
-        # The year is a row of measures.
-        report = _with_figures(report, both, shown=("annualised", "saving") if asked else ("saving",))
-        return _with_provenance(replace(report, notes=tuple(_notes(both, bool(asked)))), both)
+        both.read()
+        stands_on = _provenance(both)
+    report = _groups(both, top) if asked else before_after(both, top)
+    # The year is a row of measures.
+    report = _with_figures(report, both, hidden=() if asked else ("annualised",))
+    return replace(
+        stands_on,
+        title=report.title,
+        columns=report.columns,
+        rows=report.rows,
+        totals=report.totals,
+        figures=report.figures,
+        figure_columns=report.figure_columns,
+        notes=(*_notes(both, bool(asked)), *stands_on.notes),
+    )
 
 
 def _check(by: Sequence[Dimension], base: Period, period: Period, top: int | None) -> None:
@@ -177,26 +188,28 @@ def _group(both: TwoPeriods, keys: Sequence[Key], interval: Interval | None) -> 
 # --- both -------------------------------------------------------------------------------------------------
 
 
-def _with_figures(report: Report, both: TwoPeriods, shown: Sequence[str]) -> Report:
-    """``report`` with its figures, of which people see those that are ``shown``."""
-    found = added(both.effects.values())
+def _with_figures(report: Report, both: TwoPeriods, hidden: Sequence[str]) -> Report:
+    """``report`` with its figures, of which people do not see those that are ``hidden``."""
     before, after = a_year(both)
+    low, high = ends(both.saving_interval(), "money")
+    saving = added(both.effects.values()).saving
     start, end = both.before.period.isoformat()
     figures: list[tuple[Column, Cell]] = [
-        (Column("change", "money"), both.whole.change),
-        (Column("change_share", "percent"), share(both.whole.change, both.whole.before.cost)),
+        (Column("change", "money", hidden=True), both.whole.change),
+        (Column("change_share", "percent", hidden=True), share(both.whole.change, both.whole.before.cost)),
         (Column("annualised", "money", title="change in a year"), after - before),
-        (
-            Column("saving", "money", title="saved by mix and tokens per call"),
-            -(found.mix + found.tokens_per_call),
-        ),
-        (Column("base_start", "time"), start),
-        (Column("base_end", "time"), end),
+        (Column("saving", "money", title="saved by mix and tokens per call"), saving),
+        (Column("saving_low", "money", title="95% from", hidden=low is None), low),
+        (Column("saving_high", "money", title="95% to", hidden=high is None), high),
+        (Column("base_start", "time", hidden=True), start),
+        (Column("base_end", "time", hidden=True), end),
     ]
     return replace(
         report,
         figures={column.name: value for column, value in figures},
-        figure_columns=tuple(replace(column, hidden=column.name not in shown) for column, _ in figures),
+        figure_columns=tuple(
+            replace(column, hidden=column.hidden or column.name in hidden) for column, _ in figures
+        ),
     )
 
 
@@ -256,12 +269,13 @@ def _dates(period: Period) -> str:
     return f"{first.isoformat()} to {last.isoformat()}"
 
 
-def _with_provenance(report: Report, both: TwoPeriods) -> Report:
-    """What is said of calls without a price, and of buckets, is of both periods."""
-    base = with_provenance(report, both.before, both.whole.before)
-    found = with_provenance(report, both.after, both.whole.after)
-    notes = (*found.notes, *(f"base: {each}" for each in base.notes[len(report.notes) :]))
-    unpriced = [unpriced_of(both.before, both.whole.before), found.unpriced]
+def _provenance(both: TwoPeriods) -> Report:
+    """A report without rows, and what it stands on. What is said of calls without a price, and of buckets, is
+    of both periods."""
+    empty = Report("compare", "", (), [])
+    base = with_provenance(empty, both.before, both.whole.before)
+    found = with_provenance(empty, both.after, both.whole.after)
+    unpriced = base.unpriced, found.unpriced
     return replace(
         found,
         calls=(found.calls or 0) + (base.calls or 0),
@@ -271,5 +285,5 @@ def _with_provenance(report: Report, both: TwoPeriods) -> Report:
             sum(each.tokens for each in unpriced),
             tuple(sorted({model for each in unpriced for model in each.models})),
         ),
-        notes=notes,
+        notes=(*found.notes, *(f"base: {each}" for each in base.notes)),
     )

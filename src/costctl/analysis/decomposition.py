@@ -55,6 +55,11 @@ class Effects(NamedTuple):
     new: int = 0
     discontinued: int = 0
 
+    @property
+    def saving(self) -> int:
+        """What mix and tokens per call took away: other volume and other prices are no one's saving."""
+        return -(self.mix + self.tokens_per_call)
+
 
 def effects(groups: Iterable[Compared]) -> Iterator[Effects]:
     """What changed the cost of each group, where ``groups`` are all there are."""

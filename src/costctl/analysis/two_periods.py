@@ -23,6 +23,9 @@ GROUP = ("provider", "model", "mode", "region")
 FEWEST_DAYS = 7
 """On either side, below which there are no intervals."""
 
+MOST_GROUPS = 500
+"""Above which no interval is made of their effects: each takes some milliseconds."""
+
 _Daily = Mapping[int, Sequence[int]]
 """Figures by the number of their day."""
 
@@ -69,6 +72,10 @@ class TwoPeriods:
 
     def _place(self, name: str) -> int:
         return next(number for number, each in enumerate(self._dimensions) if each.name == name)
+
+    def read(self) -> None:
+        """Ask the ledger for all there is to know; it may then be closed."""
+        _ = self.prices, self.days
 
     @cached_property
     def _as_stated(self) -> tuple[dict[Key, Sums], dict[Key, Sums]]:
@@ -180,12 +187,27 @@ class TwoPeriods:
     def can_be_drawn(self) -> bool:
         return min(map(len, self.days)) >= FEWEST_DAYS
 
-    def effect_intervals(self) -> list[Interval]:
-        """Of each part of the sum of all :class:`Effects`, in their order."""
+    @property
+    def _effects_can_be_drawn(self) -> bool:
+        return self.can_be_drawn and len(self._compared[0]) <= MOST_GROUPS
+
+    @cached_property
+    def _drawn_effects(self) -> list[Effects]:
         groups, before, after = self._compared
         widths = 3 * len(groups), 5 * len(groups)
-        drawn = [added(effects(_of_figures(sums))) for sums in self._drawn(widths, before, after)]
-        return [interval(values, seed=self.seed) for values in zip(*drawn, strict=True)]
+        return [added(effects(_of_figures(sums))) for sums in self._drawn(widths, before, after)]
+
+    def effect_intervals(self) -> list[Interval] | None:
+        """Of each part of the sum of all :class:`Effects`, in their order; None where drawing takes long."""
+        if not self._effects_can_be_drawn:
+            return None
+        return [interval(values, seed=self.seed) for values in zip(*self._drawn_effects, strict=True)]
+
+    def saving_interval(self) -> Interval | None:
+        """Of what mix and tokens per call saved."""
+        if not self._effects_can_be_drawn:
+            return None
+        return interval([each.saving for each in self._drawn_effects], seed=self.seed)
 
     def change_intervals(self, groups: Sequence[Sequence[Key]]) -> list[Interval]:
         """Of the change of the cost of each of ``groups``, which are rows taken together."""
