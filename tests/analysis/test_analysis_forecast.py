@@ -13,7 +13,10 @@ from by_hand import USD, Call
 from hypothesis import given
 from hypothesis import strategies as st
 
-from costctl.analysis import QuestionError, backtest, forecast
+from costctl.analysis import QuestionError, backtest, forecast, summary
+from costctl.analysis.calls import Calls
+from costctl.analysis.daily import daily
+from costctl.analysis.dimensions import dimensions
 from costctl.ingest import ingest
 from costctl.ledger import Ledger
 from costctl.periods import Period, period, zone
@@ -323,6 +326,22 @@ def test_the_books_figure_is_said_of_its_own_case_only(techcorp: Ledger) -> None
 def test_october_when_it_is_over_is_the_bill(techcorp: Ledger) -> None:
     (row,) = rows(forecast(techcorp, period=month("2024-10"), now=when("2024-12-01")))
     assert (row["forecast"], row["annualised"]) == (127_850 * USD, 1_534_200 * USD)
+
+
+def test_daily_sums_are_a_reports(techcorp: Ledger) -> None:
+    """The days of each team and model, in one pass, are what a report by day, team and model has."""
+    by = dimensions("team,model")
+    asked = Period(None, None, zone("Asia/Taipei"), "")
+    with techcorp.reading() as engine:
+        whole, groups = daily(Calls(engine, asked), ((), by))
+    report = summary(techcorp, "day,team,model", period=asked, columns=["cost", "requests"])
+    told = {
+        (day.isoformat(), *key): (each.cost, each.requests)
+        for key, of_key in groups.items()
+        for day, each in of_key.items()
+    }
+    assert told == {tuple(cells[:3]): tuple(cells[3:]) for cells in report.rows}
+    assert sum(each.cost for each in whole[()].values()) == 208_350 * USD
 
 
 # --- backtest ---------------------------------------------------------------------------------------------
