@@ -232,6 +232,19 @@ def test_less_than_a_pico_dollar_is_one(brake: Brake) -> None:
     assert not throttler.should_allow_request().allowed
 
 
+def test_a_call_without_a_price_costs_nothing(brake: Brake) -> None:
+    throttler = brake(TEAM, team="search")
+    throttler.settle(throttler.should_allow_request(estimate=10), None)
+    assert throttler.should_allow_request(estimate=0) == (True, "within budget")
+
+
+def test_an_answer_may_be_asked_with_again(brake: Brake) -> None:
+    throttler = brake(TEAM, team="search")
+    answer = throttler.should_allow_request(estimate=10)
+    assert throttler.should_allow_request(answer) == (True, "reserved already")
+    assert throttler.should_allow_request(answer.reservation) == (True, "reserved already")
+
+
 def test_labels_are_the_texts_that_the_ledger_has(brake: Brake) -> None:
     throttler = brake(
         """\

@@ -7,6 +7,7 @@ two APIs, or one JSON document. What counts is what the vendor had said when the
 from __future__ import annotations
 
 import json
+import os
 import threading
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -37,6 +38,7 @@ class Meter:
         self._whole = self._answered = self._over = self._waits = False
         self._error: str | None = None
         self._lock = threading.Lock()
+        self._process = os.getpid()
 
     def feed(self, content: bytes) -> None:
         """The next bytes of the body, decompressed."""
@@ -50,7 +52,10 @@ class Meter:
                 self._line(line)
 
     def end(self, why: str | None = None) -> None:
-        """No more bytes come. ``why`` is what broke the stream off, None at its regular end."""
+        """No more bytes come. ``why`` is what broke the stream off, None at its regular end. In a forked
+        process, whose end this may be, it is not the stream's."""
+        if os.getpid() != self._process:
+            return
         with self._lock:
             if self._over:
                 return

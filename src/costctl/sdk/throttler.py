@@ -126,7 +126,7 @@ class BudgetThrottler:
 
     def should_allow_request(
         self,
-        reservation: str | None = None,
+        reservation: str | Admission | None = None,
         *,
         estimate: Decimal | int | str | None = None,
         ignore_slowing: bool = False,
@@ -141,16 +141,16 @@ class BudgetThrottler:
         those asked for (in the same 60 s, allowed or not, and only while slowed), but always one;
         ``ignore_slowing`` passes that by. An allowed call has the estimate held for it.
 
-        ``reservation`` is that of an earlier answer: a call that asks again counts once, and is allowed if it
-        was before. ``labels`` are team, project, user, agent, model, provider, tags. Raises ValueError for an
-        estimate that is no amount, and for a reservation that was settled.
+        ``reservation`` is an earlier answer, or that of one: a call that asks again counts once, and is
+        allowed if it was before. ``labels`` are team, project, user, agent, model, provider, tags. Raises
+        ValueError for an estimate that is no amount, and for a reservation that was settled.
         """
         held = None if estimate is None else _pico("estimate", estimate)
         accounts = self._of_call(labels)
         if not accounts:
             return Admission(True, "no budget applies")
         now = int(self.clock() * _SECOND)
-        id = reservation or _new_id(now)
+        id = _id(reservation) or _new_id(now)
         self._look_if_due(now)
         if self._blind and self.on_failure == "fail_closed":
             return Admission(False, self._blind, id, "unknown")
@@ -227,20 +227,22 @@ class BudgetThrottler:
     # --- afterwards ---------------------------------------------------------------------------------------
 
     def settle(
-        self, reservation: str | Admission, cost: Decimal | int | str, *, call: str = "", **labels: Any
+        self, reservation: str | Admission, cost: Decimal | int | str | None, *, call: str = "", **labels: Any
     ) -> None:
         """Count what a call has cost, in USD, in place of what was held for it; a second time changes
-        nothing. ``call`` is the call's id in the log that will be ingested: once the ledger has it, it is
-        counted there. ``labels`` are those of the call, for a reservation that is not known any more.
+        nothing. None is the cost of a call without a price, and counts as nothing. ``call`` is the call's id
+        in the log that will be ingested: once the ledger has it, it is counted there. ``labels`` are those of
+        the call, for a reservation that is not known any more.
 
         A store that cannot be used is logged, not raised: the call has been made. Raises ValueError for a
         cost that is no amount.
         """
-        self.settle_pico(reservation, _pico("cost", cost), call=call, **labels)
+        pico = 0 if cost is None else _pico("cost", cost)
+        self.settle_pico(reservation, pico, call=call, **labels)
 
     def settle_pico(self, reservation: str | Admission, cost: int, *, call: str = "", **labels: Any) -> None:
         """As :meth:`settle`, of pico-dollars."""
-        id = reservation.reservation if isinstance(reservation, Admission) else reservation
+        id = _id(reservation)
         accounts = self._of_call(labels)
         now = int(self.clock() * _SECOND)
         places = tuple((account.name, self._day(account.zone, now)) for account in accounts)
@@ -262,7 +264,7 @@ class BudgetThrottler:
 
     def release(self, reservation: str | Admission) -> None:
         """Hold nothing for a call any more that was not made, or cost nothing."""
-        id = reservation.reservation if isinstance(reservation, Admission) else reservation
+        id = _id(reservation)
         now = int(self.clock() * _SECOND)
 
         def release(tx: Transaction) -> None:
@@ -374,6 +376,12 @@ class BudgetThrottler:
 def _new_id(now: int) -> str:
     """One that comes after the earlier ones: what is written together then stands together."""
     return f"{now:014x}{secrets.token_hex(9)}"
+
+
+def _id(reservation: str | Admission | None) -> str:
+    if isinstance(reservation, Admission):
+        return reservation.reservation
+    return reservation or ""
 
 
 def _let_go(tx: Transaction, known: Reservation | None, now: int) -> None:

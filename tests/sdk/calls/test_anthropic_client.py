@@ -404,23 +404,43 @@ def test_bedrocks_own_streams_cannot_be_followed(tracker: CostTracker) -> None:
 
 
 LEAVING = """
-import sys
+import os, sys
 import anthropic
 from costctl.sdk import CostTracker
 client = CostTracker(sys.argv[1]).wrap(anthropic.Anthropic(api_key="k", base_url=sys.argv[2]))
 question = [{"role": "user", "content": "Returns?"}]
 stream = client.messages.create(model=sys.argv[3], max_tokens=64, messages=question, stream=True)
 next(iter(stream))
-sys.exit()
 """
+"""Begins to read a stream."""
 
 
 def test_a_stream_that_the_end_of_the_program_breaks_off(calls: Path, lines: Lines) -> None:
     with vendor(Say(events=said.message_events("msg_01", **CACHED), waits=4)) as served:
         arguments = [str(calls), served.url, said.SONNET]
-        subprocess.run([sys.executable, "-c", LEAVING, *arguments], check=True, capture_output=True)
+        subprocess.run(
+            [sys.executable, "-c", LEAVING + "sys.exit()", *arguments], check=True, capture_output=True
+        )
     left = LINE | {"output_tokens": 1, "success": False, "error_type": "stream_closed"}
     assert [without_time(each) for each in lines()] == [left]
+
+
+FORKING = """
+child = os.fork()
+if not child:
+    sys.exit()
+os.waitpid(child, 0)
+for event in stream:
+    ...
+"""
+
+
+def test_a_stream_is_not_broken_off_by_the_end_of_a_forked_process(calls: Path, lines: Lines) -> None:
+    with vendor(Say(events=said.message_events("msg_01", **CACHED))) as served:
+        arguments = [str(calls), served.url, said.SONNET]
+        command = [sys.executable, "-c", LEAVING + FORKING, *arguments]
+        subprocess.run(command, check=True, capture_output=True, timeout=60)
+    assert [each["success"] for each in lines()] == [True]
 
 
 def test_the_client_itself_stays_as_it_was(tracker: CostTracker, calls: Path) -> None:
