@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-WHAT, CACHE, EXAMPLE = "What is simulated", "Cache", "Example of --book"
+WHAT, ESTIMATE, CACHE, EXAMPLE = "What is simulated", "Estimate", "Cache", "Example of --book"
 
 Trace = Annotated[
     str | None,
@@ -43,6 +43,63 @@ BreakEven = Annotated[
         "--break-even",
         help="From where on a cache pays, by profile or for --model. Needs no ledger.",
         rich_help_panel=WHAT,
+    ),
+]
+Actual = Annotated[
+    bool,
+    typer.Option(
+        "--actual",
+        help="What the cache that the ledger's calls really used saved and cost.",
+        rich_help_panel=WHAT,
+    ),
+]
+By = Annotated[
+    str | None,
+    typer.Option(
+        "--by",
+        metavar="NAMES",
+        help="Of --actual: what a row stands for, as in report --by.",
+        show_default="model,team",
+        rich_help_panel=WHAT,
+    ),
+]
+Stable = Annotated[
+    str | None,
+    typer.Option(
+        "--stable",
+        metavar="TOKENS",
+        help="The tokens that all prompts of one project and agent begin with, where calls have no session: "
+        "a number, smallest (as many as the smallest prompt, the most that they can share) or none.",
+        show_default="smallest",
+        rich_help_panel=ESTIMATE,
+    ),
+]
+KeyTag = Annotated[
+    str | None,
+    typer.Option(
+        "--key-tag",
+        metavar="NAME",
+        help="The tag that says which prefix a call's prompt begins with.",
+        show_default="prefix_key",
+        rich_help_panel=ESTIMATE,
+    ),
+]
+TokensTag = Annotated[
+    str | None,
+    typer.Option(
+        "--tokens-tag",
+        metavar="NAME",
+        help="The tag with that prefix's length in tokens.",
+        show_default="prefix_tokens",
+        rich_help_panel=ESTIMATE,
+    ),
+]
+Anew = Annotated[
+    bool,
+    typer.Option(
+        "--anew",
+        help="Simulate calls that use the cache already too, instead of leaving them as they are.",
+        rich_help_panel=ESTIMATE,
     ),
 ]
 Ttl = Annotated[
@@ -142,6 +199,15 @@ Hours = Annotated[
     ),
 ]
 
+_OF = {
+    "--ttl": ("", "--trace"),
+    "--by": ("--actual",),
+    **dict.fromkeys(("--stable", "--key-tag", "--tokens-tag", "--anew"), ("",)),
+    "--model": ("--trace", "--book", "--break-even"),
+    "--profile": ("--trace", "--break-even"),
+}
+"""Which questions an option is a part of; "" is the one that is asked where no other is."""
+
 BOOK_MODEL = "claude-sonnet-4-20250514"
 
 
@@ -155,6 +221,9 @@ BOOK_MODEL = "claude-sonnet-4-20250514"
     LEDGER,
     PRICES,
     examples="""
+costctl simulate-cache --month 2024-10
+costctl simulate-cache --last 30d --ttl 1h --stable 3000
+costctl simulate-cache --actual --by model,team
 costctl simulate-cache --book
 costctl simulate-cache --trace trace.jsonl --ttl 300s
 costctl simulate-cache --trace trace.jsonl --model claude-sonnet-4-5 --capacity 100000
@@ -166,6 +235,12 @@ def simulate_cache(
     trace: Trace = None,
     book: Book = False,
     break_even: BreakEven = False,
+    actual: Actual = False,
+    by: By = None,
+    stable: Stable = None,
+    key_tag: KeyTag = None,
+    tokens_tag: TokensTag = None,
+    anew: Anew = False,
     ttl: Ttl = None,
     profile: ProfileName = None,
     profiles: ProfilesFile = None,
@@ -180,10 +255,13 @@ def simulate_cache(
 ) -> None:
     """Say what prompt caching would save, net of what writing costs.
 
-    Caching pays only where what is written is read again before it is gone: where it would lose money, the
-    answer says so.
+    Of the ledger's calls it is an estimate, by project and lifetime: the ledger holds no prompts, so prefixes
+    that a tag names, sessions, and stable parts of prompts stand for them. Caching pays only where what is
+    written is read again before it is gone: where it would lose money, the answer says so.
     """
-    ways = {"--trace": trace is not None, "--book": book, "--break-even": break_even}
+    ways = {
+        "--trace": trace is not None, "--book": book, "--break-even": break_even, "--actual": actual,
+    }  # fmt: skip
     chosen = [name for name, is_asked in ways.items() if is_asked]
     if len(chosen) > 1:
         raise SettingError(f"{' and '.join(chosen)} are different questions", "ask one of them")
@@ -202,12 +280,18 @@ def simulate_cache(
             **({"--capacity": "--trace"} if capacity is not None else {}),
         },
     )
-    if chosen:
-        _refuse_of_ledger(session, chosen[0])
-    if ttl and chosen and trace is None:
-        raise SettingError(f"{chosen[0]} shows all lifetimes", "leave out --ttl")
-    if book and profile is not None:
-        raise SettingError("--book takes the profile of its model", "leave out --profile")
+    question = chosen[0] if chosen else ""
+    given = {
+        "--ttl": bool(ttl), "--by": by is not None, "--stable": stable is not None,
+        "--key-tag": key_tag is not None, "--tokens-tag": tokens_tag is not None, "--anew": anew,
+        "--model": model is not None, "--profile": profile is not None,
+    }  # fmt: skip
+    for option, is_given in given.items():
+        if is_given and question not in _OF[option]:
+            places = [each or "the simulation of the ledger's calls" for each in _OF[option]]
+            raise SettingError(f"{option} is a part of {' and '.join(places)}", "leave it out")
+    if question in ("--trace", "--book", "--break-even"):
+        _refuse_of_ledger(session, question)
     if trace is not None:
         session.show(
             _of_trace(session, Path(trace).expanduser(), known, ttl, profile, model, block, capacity)
@@ -224,8 +308,19 @@ def simulate_cache(
 
         prices = session.book if model else None
         session.show(pays_from(known, profile=profile, model=model, book=prices, at=session.now))
+    elif actual:
+        from costctl.simulate.cache_actual import actual as really
+
+        answer = really(
+            session.ledger,
+            by or "model,team",
+            period=session.period,
+            where=session.filters,
+            grain=session.grain,
+        )
+        session.show(answer)
     else:
-        raise SettingError("there is nothing to simulate", "--trace FILE, --book or --break-even says what")
+        session.show(_of_calls(session, known, ttl, stable, key_tag, tokens_tag, anew))
 
 
 def _of_trace(
@@ -253,6 +348,45 @@ def _of_trace(
         block=BLOCK if block is None else count("--block", block, BLOCK),
         capacity=None if capacity is None else count("--capacity", capacity, 100_000),
     )
+
+
+def _of_calls(
+    session: Session,
+    known: Profiles,
+    ttl: list[str] | None,
+    stable: str | None,
+    key_tag: str | None,
+    tokens_tag: str | None,
+    anew: bool,
+) -> Report:
+    from costctl.simulate.cache import KEY_TAG, TOKENS_TAG, Cache
+    from costctl.simulate.cache_of_calls import of_calls
+    from costctl.simulate.cache_profiles import seconds
+
+    return of_calls(
+        session.ledger,
+        Cache(
+            known,
+            stable=_stable(stable),
+            key_tag=key_tag or KEY_TAG,
+            tokens_tag=tokens_tag or TOKENS_TAG,
+            anew=anew,
+        ),
+        book=session.book,
+        period=session.period,
+        seconds=[seconds(each) for each in ttl or ()],
+        where=session.filters,
+        grain=session.grain,
+    )
+
+
+def _stable(text: str | None) -> int | Literal["smallest", "none"]:
+    match text:
+        case None | "smallest":
+            return "smallest"
+        case "none":
+            return "none"
+    return count("--stable", text, 3000)
 
 
 def _refuse_unused(chosen: list[str], options: dict[str, str]) -> None:

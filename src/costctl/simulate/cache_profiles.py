@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from fractions import Fraction
@@ -113,11 +113,11 @@ def reads_per_hour(storage: Fraction, input: Fraction, read: Fraction) -> Fracti
     return storage / (input * (1 - read))
 
 
+@dataclass(frozen=True, slots=True)
 class Profiles:
     """The profiles in the order they are tried."""
 
-    def __init__(self, profiles: Iterable[Profile]) -> None:
-        self.all = tuple(profiles)
+    all: tuple[Profile, ...]
 
     def named(self, name: str) -> Profile:
         """Raises :class:`QuestionError`."""
@@ -142,16 +142,16 @@ def load(path: Path | None = None) -> Profiles:
 
     Raises :class:`costctl.documents.DocumentError` with every fault of the file.
     """
-    shipped = {each["name"]: each for each in read(SHIPPED, "cache", None).data["profiles"]}
+    shipped = {each["name"]: each for each in read(SHIPPED, "cache_profiles", None).data["profiles"]}
     if path is None:
-        return Profiles(_profile(each) for each in shipped.values())
-    document = read(path, "cache", None)
+        return Profiles(tuple(map(_profile, shipped.values())))
+    document = read(path, "cache_profiles", None)
     if faults := list(_faults(document, shipped)):
         raise DocumentError.of(faults)
     own = {each["name"]: shipped.get(each["name"], {}) | each for each in document.data["profiles"]}
     new = [each for name, each in own.items() if name not in shipped]
     changed = [own.get(name, each) for name, each in shipped.items()]
-    return Profiles(map(_profile, [*new, *changed]))
+    return Profiles(tuple(map(_profile, [*new, *changed])))
 
 
 def seconds(text: str) -> int:
@@ -226,8 +226,3 @@ def _rules(entry: Mapping[str, Any]) -> Rules:
         Fraction(Decimal(entry["read"])),
         tuple(sorted(lifetimes, key=lambda each: each.seconds)),
     )
-
-
-def with_rules(profile: Profile, rules: Rules) -> Profile:
-    """``profile`` with the same ``rules`` for every model."""
-    return replace(profile, rules=rules, exceptions=())
