@@ -109,7 +109,7 @@ class QualityTable:
 def read(path: Path, by: str) -> QualityTable:
     """The table in a CSV file with the columns task, model and quality, a row for each task and model.
 
-    Raises OSError and :class:`costctl.documents.DocumentError`, with the line of the fault.
+    Raises :class:`costctl.documents.DocumentError`, with the line of the fault.
     """
     file = str(path)
     tasks: dict[str, dict[str, Decimal]] = {}
@@ -132,6 +132,9 @@ def read(path: Path, by: str) -> QualityTable:
                     hint = "leave one of them out"
                     raise DocumentError(file, line, 1, f"a second row for {task} on {model}", hint)
                 tasks[task][model] = _quality(file, line, row["quality"])
+    except OSError as error:
+        message = f"it cannot be read: {error.strerror}"
+        raise DocumentError(file, 0, 0, message, "name a CSV file of task, model, quality") from None
     except (csv.Error, UnicodeDecodeError) as error:
         message = f"it is no CSV in UTF-8: {error}"
         raise DocumentError(file, 1, 1, message, "its columns are task,model,quality") from None

@@ -70,11 +70,9 @@ def policy_of(document: Document) -> Policy:
     if "policy" not in document.data:
         return DEFAULT
     path = document.path.parent / Path(document.data["policy"]).expanduser()
-    try:
-        return read_policy(path)
-    except OSError as error:
-        message = f"{path} cannot be read: {error.strerror}"
-        raise document.error(("policy",), message, "name a policy.yaml beside this file") from None
+    if not path.is_file():
+        raise document.error(("policy",), f"policy: {path} is no file", "name a policy.yaml beside this file")
+    return read_policy(path)
 
 
 def told_by(document: Document) -> tuple[Told, ...]:

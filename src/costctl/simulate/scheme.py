@@ -142,7 +142,7 @@ class ByTable:
                 for complexity, task in tasks.items()
                 if model in self.table.tasks[task]
             }
-            mean = sum(known.values(), Decimal(0)) / len(known)
+            mean = (sum(known.values(), Decimal(0)) / len(known)).quantize(_LEAST)
             models.append(Profile(model, max(mean, _LEAST), self._multiplier(model), None, frozenset(known)))
         cheapest = min(models, key=lambda each: each.multiplier).model
         fixed = {complexity: choices[task] for complexity, task in tasks.items()}
