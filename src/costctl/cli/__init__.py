@@ -85,6 +85,12 @@ COMMANDS = (
         "Compare our costs with a provider's cost report or invoice export.",
     ),
     Entry(
+        "simulate-router",
+        "costctl.cli.simulate_router",
+        QUESTIONS,
+        "Say what calls would have cost on other models.",
+    ),
+    Entry(
         "simulate-cache",
         "costctl.cli.simulate_cache",
         QUESTIONS,
