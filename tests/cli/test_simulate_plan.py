@@ -103,6 +103,22 @@ def test_roi_weighs_a_plan_and_its_result(ledger: Costctl) -> None:
     assert by_plan["rows"] == by_result["rows"]
 
 
+def test_roi_with_a_forecast_of_the_calls(ledger: Costctl) -> None:
+    """3.975 of 6 USD are saved: of twice as many calls twice as much."""
+    row = {"forecast": 12, "forecast_low": 6, "forecast_high": 18}
+    period = {"start": "2026-04-01T00:00:00+00:00", "end": "2026-05-01T00:00:00+00:00"}
+    (ledger.cwd / "forecast.json").write_text(
+        json.dumps({"command": "forecast", "period": period, "rows": [row], "totals": None})
+    )
+    case = ("roi", "--investment", "5", "--forecast", "forecast.json", "--month", "2026-03")
+    run = ledger(*case, "--saving", "plan.yaml", "--format", "json")
+    benefits = {each["case"]: each["monthly_benefit"] for each in run.json["rows"]}
+    assert benefits["forecast"] == Decimal("7.95")
+    assert benefits["forecast, at least"] == Decimal("3.975")
+    stated = ledger(*case, "--saving", "5")
+    assert (stated.code, "nothing says what the calls cost" in stated.err) == (2, True)
+
+
 def test_roi_of_a_plan_of_all_time_says_what_is_missing(ledger: Costctl) -> None:
     run = ledger("roi", "--investment", "5", "--saving", "plan.yaml")
     assert (run.code, "as in --month 2024-10" in run.err) == (2, True)
@@ -134,4 +150,6 @@ def test_the_example(ledger: Costctl) -> None:
     run = ledger("simulate", example, "--month", "2026-03", "--format", "json")
     assert run.code == 0, run.err
     steps = [row["step"] for row in run.json["rows"]]
-    assert steps == ["as it was", "eliminate", "trim", "summarise", "batch", "discount"]
+    assert steps == [
+        "as it was", "eliminate", "trim", "summarise", "route", "cache", "batch", "discount",
+    ]  # fmt: skip

@@ -50,12 +50,14 @@ def test_the_order_of_the_file_changes_nothing(tmp_path: Path) -> None:
         "eliminate": "{calls: [failed]}",
         "trim": "{rules: [{prompt: -10%}]}",
         "summarise": "{model: claude-haiku-3-20250307, extract: 4000}",
+        "route": "{rules: [{to: claude-haiku-3-20250307}]}",
+        "cache": "{ttl: 1h}",
         "batch": "{bound: likely}",
         "discount": "{rules: [{by: 5%}]}",
     }
     plans = {
         natural(read(written(tmp_path, "".join(f"{key}: {said[key]}\n" for key in order))))
-        for order in itertools.permutations(said)
+        for order in itertools.islice(itertools.permutations(said), 0, None, 61)
     }
     (plan,) = plans
     assert [lever.name for lever in plan] == list(said)

@@ -14,7 +14,7 @@ from costctl.report import Report
 from costctl.simulate import roi_file
 from costctl.simulate.roi import Terms, appraise, benefits, roundest
 from costctl.simulate.roi_report import Case, Item, roi
-from costctl.simulate.saving import Saving
+from costctl.simulate.saving import Outlook, Saving
 
 EXAMPLE = Path(__file__).parents[2] / "roi.example.yaml"
 
@@ -135,6 +135,20 @@ def test_the_ends_of_an_interval_and_stable_prices_have_rows_of_their_own() -> N
     ]
     assert row(report, "saving at its lower end")["monthly_benefit"] == 4_000 * 10**12
     assert row(report, "prices as they are")["annual_roi_gross"] == Decimal("1.44")  # 72,000 / 50,000
+
+
+def test_the_saving_moves_as_calls_are_forecast() -> None:
+    """6,000 of 20,000 are saved, 30 %; of the 30,000 that are forecast, 9,000, of 25,000 to 40,000 then 7,500
+    to 12,000."""
+    saving = Saving(Decimal(6_000), "stated", cost=Decimal(20_000))
+    outlook = Outlook(Decimal(30_000), Decimal(25_000), Decimal(40_000), "a forecast")
+    report = roi(Case((Item(Decimal(50_000)),), saving, volumes=(), outlook=outlook))
+    assert [(each[0], each[1]) for each in report.rows] == [
+        ("as stated", 6_000 * 10**12),
+        ("forecast", 9_000 * 10**12),
+        ("forecast, at least", 7_500 * 10**12),
+        ("forecast, at most", 12_000 * 10**12),
+    ]
 
 
 def test_never_is_said_in_words() -> None:

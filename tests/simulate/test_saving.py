@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from costctl.documents import DocumentError
-from costctl.simulate.saving import read
+from costctl.simulate.saving import read, read_outlook
 
 OCTOBER = {"start": "2024-10-01T00:00:00+00:00", "end": "2024-11-01T00:00:00+00:00", "timezone": "UTC"}
 
@@ -65,6 +65,31 @@ def test_calls_without_a_price_are_told(written: Any) -> None:
     saving = read(written(saving=20, complete=False))
     assert not saving.complete
     assert saving.basis.endswith("without the calls that have no price")
+
+
+def test_what_the_calls_cost_without_it(written: Any) -> None:
+    period = {**OCTOBER, "end": "2024-12-01T00:00:00+00:00"}
+    saving = read(written(totals={"saving": 20, "cost_before": 100}, period=period))
+    assert (saving.monthly, saving.cost) == (10, 50)
+
+
+def test_a_forecast_of_a_month(written: Any) -> None:
+    row = {"period": "2024-10", "forecast": 30, "forecast_low": 25, "forecast_high": 40}
+    outlook = read_outlook(written(command="forecast", rows=[row]))
+    assert (outlook.expected, outlook.low, outlook.high) == (30, 25, 40)
+    assert outlook.basis == "report.json ($30.00 in a month)"
+
+
+def test_a_forecast_by_team_has_it_in_the_totals(written: Any) -> None:
+    totals = {"forecast": 30, "forecast_low": 25, "forecast_high": 40}
+    period = {**OCTOBER, "end": "2025-01-01T00:00:00+00:00"}
+    outlook = read_outlook(written(command="forecast", rows=[{}, {}], totals=totals, period=period))
+    assert (outlook.expected, f"{outlook.low:.4f}", f"{outlook.high:.4f}") == (10, "8.3333", "13.3333")
+
+
+def test_what_is_no_forecast(written: Any) -> None:
+    with pytest.raises(DocumentError, match=r"report.json: a report of simulate that forecasts no period"):
+        read_outlook(written(saving=1))
 
 
 @pytest.mark.parametrize(

@@ -21,12 +21,15 @@ from costctl.documents import DocumentError, read
 from costctl.ledger import Ledger
 from costctl.pricing.book import PriceBook
 from costctl.simulate.batch import Batch
+from costctl.simulate.cache import Cache
 from costctl.simulate.cuts import Cut
 from costctl.simulate.discount import Discount, Discounted, _of, of_document
 from costctl.simulate.plan import simulate
+from costctl.simulate.router import Router, Rule
 from costctl.simulate.state import Change, Kind, Lever, Setting
 from costctl.simulate.trim import Trim, Trimming
-from costctl.simulate.waiting import Rule, Waiting
+from costctl.simulate.waiting import Rule as Waits
+from costctl.simulate.waiting import Waiting
 from costctl.simulate.waterfall import Attribution, Costs, Waterfall, natural, shapley, waterfall
 
 MILLI = USD // 1000
@@ -34,10 +37,10 @@ MILLION = 10**6
 
 PRICES = """
 prices:
-  - {model: strong, input: 3, output: 15, cache_read: 0.30, cache_write_5m: 3.75}
-  - {model: strong, mode: batch, input: 1.50, output: 7.50, cache_read: 0.15, cache_write_5m: 1.875}
-  - {model: weak, input: 1, output: 5, cache_read: 0.10, cache_write_5m: 1.25}
-  - {model: weak, mode: batch, input: 0.50, output: 2.50, cache_read: 0.05, cache_write_5m: 0.625}
+  - {model: claude-strong, input: 3, output: 15, cache_read: 0.30, cache_write_5m: 3.75}
+  - {model: claude-strong, mode: batch, input: 1.50, output: 7.50, cache_read: 0.15, cache_write_5m: 1.875}
+  - {model: claude-weak, input: 1, output: 5, cache_read: 0.10, cache_write_5m: 1.25}
+  - {model: claude-weak, mode: batch, input: 0.50, output: 2.50, cache_read: 0.05, cache_write_5m: 0.625}
 """
 """USD a million tokens: *weak* costs a third of *strong*, a batch half, a read a tenth, a write 1.25."""
 
@@ -57,46 +60,42 @@ class Stated:
     kind: Kind
     reached: str
     values: dict[str, str]
-    names: tuple[tuple[str | None, str], ...] = ()
 
     def assumptions(self) -> tuple[str, ...]:
         return ()
 
     def change(self, state: str, number: int, setting: Setting) -> Change:  # noqa: ARG002
-        return Change(f"SELECT * FROM {state}", self.reached, self.values, names=self.names)  # noqa: S608
+        return Change(f"SELECT * FROM {state}", self.reached, self.values)  # noqa: S608
 
 
 TRIM = Trim((Trimming(prompt=Cut.parse("-10%")),))
-ROUTE = Stated("route", "route", "team = 'routed'", {"model": "'weak'"}, (("anthropic", "weak"),))
-# Of the input 80 % could be cached, of which 60 % are hit: 48 % are read, 32 % written, 20 % neither.
-CACHE = Stated(
-    "cache",
-    "cache",
-    "TRUE",
-    {
-        "cache_read_tokens": "input_tokens * 48 // 100",
-        "cache_write_5m_tokens": "input_tokens * 32 // 100",
-        "input_tokens": "input_tokens - input_tokens * 48 // 100 - input_tokens * 32 // 100",
-    },
-)
-BATCH = Batch(Waiting(tagged=(Rule((filters.parse("project=nightly"),)),)))
+ROUTE = Router((Rule((filters.parse("team=routed"),), "claude-weak"),))
+CACHE = Cache()
+BATCH = Batch(Waiting(tagged=(Waits((filters.parse("project=nightly"),)),)))
 LEVERS: tuple[Lever, ...] = (TRIM, ROUTE, CACHE, BATCH)
+
+TURNS = (("01 12:00", 400_000), ("01 12:01", 525_000), ("01 12:02", 525_000),
+         ("02 12:00", 525_000), ("02 12:01", 525_000))  # fmt: skip
+"""When the five calls of one prefix are made, and their input: 400,000 tokens of each are the prefix, 80 % of
+all. The first of each day writes it, the three others read it: 60 % of the prefixes are hit."""
 
 
 def rows() -> list[Call]:
-    """100 M tokens in and 5 M out on *strong*, 375 USD, in 40 calls a day apart. 12 of them (30 %) may be
-    routed, 10 (25 %) may wait, and 3 (30 % of the 25 %) both."""
+    """100 M tokens in and 5 M out on *strong*, 375 USD, in 40 prefixes of five calls. 12 prefixes (30 %) may
+    be routed, 10 (25 %) may wait, and 3 (30 % of the 25 %) both."""
     return [
         {
-            "ts": f"2024-{9 + number // 28:02d}-{1 + number % 28:02d} 12:00:00",
-            "model": "strong",
+            "ts": f"2024-10-{day}:00",
+            "model": "claude-strong",
             "team": "routed" if number % 10 < 3 else "other",
-            "project": "nightly" if number // 10 == 0 else "daily",
-            "input_tokens": 2_500_000,
-            "output_tokens": 125_000,
-            "cost_pico": 9_375 * MILLI,  # 2.5 x 3 + 0.125 x 15
+            "project": "nightly" if number < 10 else "daily",
+            "tags": {"prefix_key": str(number)},
+            "input_tokens": tokens,
+            "output_tokens": 25_000,
+            "cost_pico": 3 * MILLION * tokens + 15 * MILLION * 25_000,
         }
         for number in range(40)
+        for day, tokens in TURNS
     ]
 
 
@@ -183,10 +182,10 @@ def test_a_plan_of_one_lever(ledger_of: Made, own: PriceBook) -> None:
     report = simulate(ledger_of(*rows()), [ROUTE], book=own, period=ALWAYS, attribution="shapley")
     names = [column.name for column in report.columns]
     assert names == ["step", "calls", "saving", "share", "credit", "alone", "cost"]
-    # 12 of 40 calls; 75 of 375.
+    # 12 of 40 prefixes, 60 calls; 75 of 375.
     step = dict(zip(names, report.rows[1], strict=True))
     assert (step["calls"], step["saving"], step["credit"], step["alone"]) == (
-        12,
+        60,
         75 * USD,
         75 * USD,
         75 * USD,
@@ -204,7 +203,7 @@ def test_what_costs_more_is_told(ledger_of: Made, own: PriceBook) -> None:
 
 
 def test_a_lever_that_reaches_nothing_says_so(ledger_of: Made, own: PriceBook) -> None:
-    idle = Stated("route", "route", "team = 'nobody'", {"model": "'weak'"}, (("anthropic", "weak"),))
+    idle = Router((Rule((filters.parse("team=nobody"),), "claude-weak"),))
     report = simulate(ledger_of(*rows()), [idle], book=own, period=ALWAYS)
     assert report.figures["saving"] == 0
     assert "route: no call is reached, so nothing is saved" in report.notes
@@ -221,6 +220,24 @@ def test_calls_without_a_price_are_left_out_and_told(ledger_of: Made, own: Price
     report = simulate(ledger_of(*rows(), unknown), LEVERS, book=own, period=ALWAYS)
     assert report.figures["saving"] == 200_028 * MILLI
     assert (report.complete, report.unpriced.calls, report.unpriced.models) == (False, 1, ("mystery",))
+
+
+def test_how_sure_the_saving_is(ledger_of: Made, own: PriceBook) -> None:
+    """A discount of a half on 10 USD a day, and on 20 USD on one of two Mondays: 75 USD. Of the Mondays one
+    is drawn and counts twice: the dear one, and it is 80, or the other, and it is 70."""
+    days = [{**rows()[0], "ts": f"2024-10-{day:02d} 12:00:00", "cost_pico": 10 * USD} for day in range(7, 21)]
+    half = [Discount((Discounted(Fraction(1, 2)),))]
+    dearer = {**days[0], "cost_pico": 20 * USD}  # the 7th is a Monday
+    report = simulate(ledger_of(dearer, *days[1:]), half, book=own, period=ALWAYS)
+    assert report.figures["saving"] == 75 * USD
+    assert (report.figures["saving_low"], report.figures["saving_high"]) == (70 * USD, 80 * USD)
+    assert any("95 % interval of the saving" in note and "seed 20240601" in note for note in report.notes)
+
+
+def test_few_days_give_no_interval(ledger_of: Made, own: PriceBook) -> None:
+    report = simulate(ledger_of(*rows()), [ROUTE], book=own, period=ALWAYS)
+    assert (report.figures["saving_low"], report.figures["saving_high"]) == (None, None)
+    assert "no interval of the saving: it takes 14 days, and these are 2" in report.notes
 
 
 def test_what_is_no_plan(ledger_of: Made, own: PriceBook) -> None:
@@ -243,7 +260,7 @@ def test_a_discount_is_taken_off_what_is_left(ledger_of: Made, own: PriceBook) -
 
 
 def test_the_first_rule_that_holds_counts(ledger_of: Made, own: PriceBook) -> None:
-    """The 12 routed calls cost 112.50, of which a half; of the other 262.50 a tenth."""
+    """The 12 routed prefixes cost 112.50, of which a half; of the other 262.50 a tenth."""
     rules = (Discounted(Fraction(1, 2), (filters.parse("team=routed"),)), Discounted(Fraction(1, 10)))
     assert found(ledger_of(*rows()), own, [Discount(rules)]).saving == 82_500 * MILLI
 

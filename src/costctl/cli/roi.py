@@ -113,6 +113,15 @@ Volume = Annotated[
         rich_help_panel=ASSUMED,
     ),
 ]
+ForecastFile = Annotated[
+    str | None,
+    typer.Option(
+        "--forecast",
+        metavar="FILE",
+        help="The JSON of costctl forecast: show also what is saved of the calls that it tells of.",
+        rich_help_panel=ASSUMED,
+    ),
+]
 Claimed = Annotated[
     str | None,
     typer.Option(
@@ -152,6 +161,7 @@ def roi(
     price_decay: PriceDecay = None,
     months: Months = None,
     volume: Volume = None,
+    forecast: ForecastFile = None,
     claimed: Claimed = None,
 ) -> None:
     """Say whether an investment pays: payback, net present value and return.
@@ -162,6 +172,7 @@ def roi(
     from costctl.simulate.roi_file import Stated, read
     from costctl.simulate.roi_report import Case, Item
     from costctl.simulate.roi_report import roi as answer
+    from costctl.simulate.saving import read_outlook
 
     stated = read(Path(plan).expanduser()) if plan else Stated()
     if investment:
@@ -191,6 +202,8 @@ def roi(
         if min(changes) < -1:
             raise SettingError(f"--volume: {volume!r}: there are no fewer calls than none", "as in -50%,+50%")
         stated = replace(stated, volumes=changes)
+    if forecast is not None:
+        stated = replace(stated, forecast=Path(forecast).expanduser())
     if claimed is not None:
         stated = replace(stated, claimed=_share("--claimed", claimed, None))
     if not sum(item.amount for item in stated.investment):
@@ -199,11 +212,15 @@ def roi(
         hint = "add --saving 6000, or --saving FILE with the JSON of a report of simulate or compare"
         raise SettingError("nothing says what is saved", hint)
     rates = _rates(session, stated)
+    saved = _saving(session, stated, rates)
+    if stated.forecast is not None and not saved.cost:
+        hint = "give --saving the JSON of a simulation, or a plan.yaml"
+        raise SettingError("--forecast: nothing says what the calls cost whose saving is stated", hint)
     session.show(
         answer(
             Case(
                 investment=stated.investment,
-                saving=_saving(session, stated, rates),
+                saving=saved,
                 running_cost=stated.running_cost,
                 rates=rates,
                 discount_rate=stated.discount_rate,
@@ -211,6 +228,7 @@ def roi(
                 months=stated.months,
                 volumes=stated.volumes,
                 claimed=stated.claimed,
+                outlook=None if stated.forecast is None else read_outlook(stated.forecast),
             )
         )
     )

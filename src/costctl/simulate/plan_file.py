@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from costctl.documents import Document
 from costctl.documents import read as read_document
-from costctl.simulate import batch, discount, eliminate, summarise, trim
+from costctl.simulate import batch, cache, discount, eliminate, router_file, summarise, trim
 from costctl.simulate.state import Lever
 
 
@@ -31,6 +31,8 @@ LEVERS: Mapping[str, Entry] = MappingProxyType(
         "eliminate": Entry("eliminate", eliminate.of_document),
         "trim": Entry("trim", trim.of_document),
         "summarise": Entry("summarise", summarise.of_document),
+        "route": Entry("router", router_file.of_document),
+        "cache": Entry("cache", cache.of_document),
         "batch": Entry("batch", batch.of_document),
         "discount": Entry("discount", discount.of_document),
     }

@@ -18,7 +18,8 @@ _SHARE = re.compile(r"([+-]?\d{1,9}(?:\.\d{1,12})?)(%?)", re.ASCII)
 @dataclass(frozen=True, slots=True)
 class Stated:
     """What a file or the options of a command say. ``saving`` may be the path of a report's JSON or of a
-    plan.yaml; None is not said. ``rates``: how much of a currency one USD is."""
+    plan.yaml; None is not said. ``rates``: how much of a currency one USD is. ``forecast`` is the path of a
+    forecast's JSON."""
 
     investment: tuple[Item, ...] = ()
     saving: Item | Path | None = None
@@ -29,6 +30,7 @@ class Stated:
     months: tuple[int, ...] = MONTHS
     volumes: tuple[Decimal, ...] = VOLUMES
     claimed: Decimal | None = None
+    forecast: Path | None = None
 
     @property
     def currencies(self) -> tuple[str, ...]:
@@ -61,6 +63,7 @@ def read(path: Path) -> Stated:
         months=tuple(sorted(said.get("months", MONTHS))),
         volumes=volumes,
         claimed=share(said["claimed"]) if "claimed" in said else None,
+        forecast=path.parent / Path(said["forecast"]).expanduser() if "forecast" in said else None,
     )
 
 

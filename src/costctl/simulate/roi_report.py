@@ -10,7 +10,7 @@ from costctl.currency import USD, Rate
 from costctl.money import PICO_PER_USD
 from costctl.report import Cell, Column, Report
 from costctl.simulate.roi import DAYS_A_MONTH, Appraisal, Terms, appraise, implied_saving, roundest
-from costctl.simulate.saving import Saving
+from costctl.simulate.saving import Outlook, Saving
 
 MONTHS = (12, 24, 36)
 VOLUMES = (Decimal("-0.5"), Decimal("0.5"))
@@ -44,6 +44,8 @@ class Case:
     months: tuple[int, ...] = MONTHS
     volumes: tuple[Decimal, ...] = VOLUMES
     claimed: Decimal | None = None
+    outlook: Outlook | None = None
+    """What the calls will cost: the saving moves as they do. It takes a saving whose ``cost`` is known."""
 
 
 def roi(case: Case) -> Report:
@@ -88,6 +90,14 @@ def _terms(case: Case, saving: Decimal) -> Terms:
 
 def _variants(case: Case, terms: Terms) -> Iterator[tuple[str, Terms]]:
     yield "as stated", terms
+    if case.outlook is not None and case.saving.cost:
+        for name, cost in (
+            ("forecast", case.outlook.expected),
+            ("forecast, at least", case.outlook.low),
+            ("forecast, at most", case.outlook.high),
+        ):
+            with localcontext(_WIDE):
+                yield name, _terms(case, terms.saving * cost / case.saving.cost)
     for change in case.volumes:
         yield f"volume {_percent(change, '+')}", _terms(case, _WIDE.multiply(terms.saving, 1 + change))
     if case.saving.low is not None and case.saving.high is not None:
@@ -151,6 +161,11 @@ def _notes(case: Case, terms: Terms, found: Appraisal) -> Iterator[str]:
     yield f"the saving is {case.saving.basis}"
     with localcontext(_WIDE):
         monthly = (1 + terms.discount_rate) ** (Decimal(1) / 12) - 1
+    if case.outlook is not None:
+        yield (
+            f"the forecast is that of {case.outlook.basis}; the saving is taken to be the same part of what "
+            "calls cost; in four of five cases they cost no less than its least and no more than its most"
+        )
     yield (
         "the investment is paid at once and benefits come monthly; "
         f"{_percent(terms.discount_rate)} a year is {_percent(monthly)} a month; "

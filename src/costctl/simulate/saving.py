@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from costctl.analysis.questions import QuestionError
 from costctl.money import usd
@@ -18,37 +18,62 @@ _WIDE = Context(prec=50, rounding=ROUND_HALF_EVEN)
 _DAYS = Decimal(365) / 12
 """Of a month, where a period is not of whole months."""
 
+_Read = TypeVar("_Read")
+
+_FORECASTS = "costctl forecast --format json says one"
 _WAYS = "--format json of costctl simulate, simulate-router and the like, or compare, says one"
 
 
 @dataclass(frozen=True, slots=True)
 class Saving:
     """``monthly`` in USD; ``basis`` ends the sentence "the saving is …". ``low`` and ``high`` are the ends of
-    its interval, where there is one. ``complete`` is false where calls without a price are left out."""
+    its interval, where there is one; ``cost`` is what its calls cost a month without it, where that is known.
+    ``complete`` is false where calls without a price are left out."""
 
     monthly: Decimal
     basis: str
     low: Decimal | None = None
     high: Decimal | None = None
     complete: bool = True
+    cost: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What calls will cost a month, in USD; in four of five cases it lies between ``low`` and ``high``.
+    ``basis`` says of what period the forecast is."""
+
+    expected: Decimal
+    low: Decimal
+    high: Decimal
+    basis: str
 
 
 def read(path: Path) -> Saving:
     """The saving that a report in JSON tells of: one of ``simulate``, ``simulate-…`` or ``compare``.
     Raises OSError and :class:`costctl.documents.DocumentError`."""
+    return _understood(path, of_report, _WAYS)
+
+
+def read_outlook(path: Path) -> Outlook:
+    """The forecast that a report of ``forecast`` in JSON tells of. Raises as :func:`read`."""
+    return _understood(path, _outlook, _FORECASTS)
+
+
+def _understood(path: Path, of: Callable[[Mapping[str, Any], str], _Read], ways: str) -> _Read:
     from costctl.documents import DocumentError
 
     try:
         report = json.loads(path.read_text(encoding="utf-8-sig"), parse_float=Decimal)
     except UnicodeDecodeError:
-        raise DocumentError(str(path), 0, 0, "it is no JSON", _WAYS) from None
+        raise DocumentError(str(path), 0, 0, "it is no JSON", ways) from None
     except json.JSONDecodeError as error:
         message = f"it is no JSON: {error.msg}"
-        raise DocumentError(str(path), error.lineno, error.colno, message, _WAYS) from None
+        raise DocumentError(str(path), error.lineno, error.colno, message, ways) from None
     if not isinstance(report, dict) or not isinstance(report.get("command"), str):
-        raise DocumentError(str(path), 0, 0, "it is no report of costctl", _WAYS)
+        raise DocumentError(str(path), 0, 0, "it is no report of costctl", ways)
     try:
-        return of_report(report, path.name)
+        return of(report, path.name)
     except QuestionError as error:
         raise DocumentError(str(path), 0, 0, str(error), error.hint) from None
 
@@ -58,7 +83,7 @@ def of_answer(answer: Report, name: str) -> Saving:
     assert answer.period is not None
     money = {
         key: usd(value)
-        for key in ("saving", "saving_low", "saving_high")
+        for key in ("saving", "saving_low", "saving_high", "cost_before")
         if isinstance(value := answer.figures.get(key), int)
     }
     period = {"start": answer.period.start, "end": answer.period.end}
@@ -70,7 +95,7 @@ def of_report(report: Mapping[str, Any], name: str) -> Saving:
     """The saving that ``report``, in the form of its JSON, tells of; ``name`` is where it is from.
     Raises :class:`costctl.analysis.QuestionError` where it tells of none a month."""
     command = report["command"]
-    saving = _saving(report)
+    saving, cost = _total(report, "saving"), _total(report, "cost_before")
     if saving is None:
         raise QuestionError(f"a report of {command} says no saving", _WAYS)
     months, length = _months(report)
@@ -82,15 +107,29 @@ def of_report(report: Mapping[str, Any], name: str) -> Saving:
         basis += ", without the calls that have no price"
     ends = [_number(report.get(f"saving_{end}")) for end in ("low", "high")]
     low, high = (None if end is None else _WIDE.divide(end, months) for end in ends)
-    return Saving(_WIDE.divide(saving, months), basis, low, high, complete)
+    cost = None if cost is None else _WIDE.divide(cost, months)
+    return Saving(_WIDE.divide(saving, months), basis, low, high, complete, cost)
 
 
-def _saving(report: Mapping[str, Any]) -> Decimal | None:
+def _outlook(report: Mapping[str, Any], name: str) -> Outlook:
+    rows = report.get("rows")
+    whole = report["totals"] if isinstance(report.get("totals"), dict) else None
+    if whole is None and isinstance(rows, list) and len(rows) == 1 and isinstance(rows[0], dict):
+        whole = rows[0]
+    ends = [_number((whole or {}).get(each)) for each in ("forecast", "forecast_low", "forecast_high")]
+    if report["command"] != "forecast" or None in ends:
+        raise QuestionError(f"a report of {report['command']} that forecasts no period", _FORECASTS)
+    months, length = _months(report)
+    expected, low, high = (_WIDE.divide(each, months) for each in ends if each is not None)
+    return Outlook(expected, low, high, f"{name} (${expected * months:,.2f} in {length})")
+
+
+def _total(report: Mapping[str, Any], name: str) -> Decimal | None:
     """At the top level, or the total of the rows."""
     totals = report.get("totals")
-    found = _number(report.get("saving"))
+    found = _number(report.get(name))
     if found is None and isinstance(totals, dict):
-        found = _number(totals.get("saving"))
+        found = _number(totals.get(name))
     return found
 
 
