@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -35,6 +36,12 @@ def clock() -> Clock:
     return Clock()
 
 
+def listens(path: str) -> bool:
+    """Whether somebody answers at the socket: it is there before anybody does."""
+    with socket.socket(socket.AF_UNIX) as caller:
+        return caller.connect_ex(path) == 0
+
+
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
     """A Redis server of our own, on a socket in a directory of its own."""
@@ -42,14 +49,14 @@ def redis_url() -> Iterator[str]:
     if program is None:
         pytest.skip("redis-server is not installed (Debian's package redis-server)")
     with tempfile.TemporaryDirectory() as directory:
-        socket = Path(directory) / "redis.sock"
-        command = [program, "--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", directory]
+        path = f"{directory}/redis.sock"
+        command = [program, "--port", "0", "--unixsocket", path, "--save", "", "--dir", directory]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
             try:
-                while not socket.exists():
+                while not listens(path):
                     assert server.poll() is None, "redis-server has ended"
                     time.sleep(0.01)
-                yield f"unix://{socket}"
+                yield f"unix://{path}"
             finally:
                 server.terminate()
 

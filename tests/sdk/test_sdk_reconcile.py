@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.sdk.conftest import Brake, Clock
 
-from costctl.ingest import ingest
+from costctl.ingest import forget, ingest
 from costctl.ledger import Ledger
 from costctl.pricing.book import PriceBook
 from costctl.sdk import BudgetThrottler
@@ -78,6 +78,28 @@ def test_what_the_ledger_has_is_spent(brake: Brake, log: Log) -> None:
     assert left(throttler) == 3  # 10 - 7
     assert left(brake(BUDGETS, team="ads")) == 21  # 30 - 9
     assert left(brake(BUDGETS, team="new")) == 30
+
+
+def test_what_the_ledger_has_no_more_is_not_spent(brake: Brake, log: Log) -> None:
+    """Not even where a budget is for each team, and the ledger says nothing of one any more."""
+    log.call("a", 9, NOON)
+    log.call("b", 8, NOON, team="ads")
+    log.ingest()
+    throttler = brake("  - {name: teams, scope: {team: each}, daily_budget: 10, auto_throttle: false}\n")
+    others = brake("  - {name: other, scope: {team: each}, daily_budget: 20, auto_throttle: false}\n")
+    throttler.reconcile()
+    others.reconcile()
+
+    def leaves(brakes: BudgetThrottler, team: str) -> int:
+        brakes.labels = {"team": team}
+        return left(brakes)
+
+    assert (leaves(throttler, "search"), leaves(throttler, "ads"), leaves(others, "ads")) == (1, 2, 12)
+    forget(Ledger(log.ledger), [str(log.path)], book=PriceBook.load(None))
+    others.reconcile()
+    assert (leaves(others, "ads"), leaves(throttler, "ads")) == (20, 2), "each by its own look"
+    throttler.reconcile()
+    assert (leaves(throttler, "search"), leaves(throttler, "ads")) == (10, 10)
 
 
 def test_a_call_counts_once_before_and_after_it_is_ingested(brake: Brake, log: Log, store: Store) -> None:

@@ -75,6 +75,11 @@ class Accounts:
         zone = zone_of(budget.zone) if budget.zone else self.zone
         return Account(f"{budget.name}\n{self._defined[budget.name]}\n{label}", budget, label, zone)
 
+    def has(self, name: str) -> bool:
+        """Whether the account of that name is of one of these budgets."""
+        budget, defined, _ = name.split("\n", 2)
+        return self._defined.get(budget) == defined
+
     def spans(self, budget: Budget, day: int) -> tuple[Span, ...]:
         """The periods of a budget's amounts that hold the day of that number."""
         key = (budget.name, day)

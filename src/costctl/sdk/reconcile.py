@@ -28,6 +28,9 @@ _META = ""
 """The account that is none: what the store knows of itself."""
 _LOOKED, _LEASE, _SEEN = "looked", "lease", "seen"
 
+_BASED = "based"
+"""Another: the accounts of which the ledger had something, with the kinds of their periods."""
+
 _LEASED = 300_000_000
 """Microseconds that a look may take before another one may begin."""
 
@@ -100,7 +103,7 @@ def reconcile(
         with _alone(ledger):
             seen, look = _look(ledger, budgets, accounts, settlements, now)
         bases = _bases(accounts, look.spent)
-        return store.change(lambda tx: _apply(tx, token, seen, bases, version, now))
+        return store.change(lambda tx: _apply(tx, token, accounts, seen, bases, version, now))
     except BaseException:
         store.change(lambda tx: _give_back(tx, token))
         raise
@@ -212,6 +215,7 @@ def _day(spent: Spent) -> int:
 def _apply(
     tx: Transaction,
     token: str,
+    accounts: Accounts,
     seen: Sequence[Settlement],
     bases: dict[str, dict[str, Base]],
     version: bytes,
@@ -219,6 +223,7 @@ def _apply(
 ) -> bool:
     if not _holds(tx, token):
         return False  # it took so long that another one has begun
+    (known,) = tx.counters([_BASED])
     gone: Counter[tuple[str, int]] = Counter()
     for each in seen:
         for place in each.places:
@@ -228,6 +233,17 @@ def _apply(
     for account, kinds in bases.items():
         for kind, base in kinds.items():
             tx.put(account, balance.base(kind), base.to_bytes())
+        if known.get(account) != (names := " ".join(kinds).encode()):
+            tx.put(_BASED, account, names)
+    # Of calls that were forgotten, or given to somebody else.
+    for account, named in known.items():
+        if accounts.has(account):
+            assert isinstance(named, bytes)
+            kinds_gone = set(named.decode().split()) - bases.get(account, {}).keys()
+            if kinds_gone:
+                tx.drop(account, [balance.base(kind) for kind in kinds_gone])
+            if account not in bases:
+                tx.drop(_BASED, [account])
     tx.forget([each.id for each in seen])
     tx.put(_META, _LOOKED, str(now).encode())
     tx.put(_META, _SEEN, version)
