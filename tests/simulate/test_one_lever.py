@@ -65,7 +65,7 @@ def saving(report: Report) -> object:
     return report.totals[[column.name for column in report.columns].index("saving")]
 
 
-@pytest.mark.parametrize("month", ["2024-10", "2024-11"])
+@pytest.mark.parametrize("month", ["2024-10", pytest.param("2024-11", marks=pytest.mark.heavy)])
 @pytest.mark.parametrize("case", CASES)
 def test_a_plan_of_one_lever_is_its_command(techcorp: Ledger, book: PriceBook, case: str, month: str) -> None:
     lever, command = CASES[case]

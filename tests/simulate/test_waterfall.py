@@ -171,10 +171,9 @@ def test_shapley_is_the_mean_over_all_orders(drawn: list[int]) -> None:
 def test_the_order_in_which_levers_are_named_changes_nothing(ledger_of: Made, own: PriceBook) -> None:
     ledger = ledger_of(*rows())
     reports = [
-        simulate(ledger, order, book=own, period=ALWAYS, attribution="shapley")
-        for order in ([*LEVERS], [*reversed(LEVERS)], [CACHE, TRIM, BATCH, ROUTE])
+        simulate(ledger, order, book=own, period=ALWAYS) for order in (LEVERS, (CACHE, BATCH, TRIM, ROUTE))
     ]
-    assert reports[0] == reports[1] == reports[2]
+    assert reports[0] == reports[1]
     assert [row[0] for row in reports[0].rows] == ["as it was", "trim", "route", "cache", "batch"]
 
 
