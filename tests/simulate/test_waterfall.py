@@ -281,7 +281,7 @@ def test_shares_of_a_file(tmp_path: Path) -> None:
     file.write_text("rules:\n  - {where: [provider=anthropic], by: 12.5%}\n  - by: 0.1\n")
     lever = of_document(read(file, "discount"))
     assert [rule.by for rule in lever.rules] == [Fraction(1, 8), Fraction(1, 10)]
-    assert str(lever.rules[0]) == "calls of provider=anthropic cost 12.5 % less"
+    assert str(lever.rules[0]) == "calls with provider=anthropic cost 12.5 % less"
     file.write_text("rules:\n  - by: 101%\n")
     with pytest.raises(DocumentError, match=r"rules\[0\].by must be above 0 and at most 100%") as raised:
         of_document(read(file, "discount"))

@@ -30,8 +30,8 @@ class Discounted:
     where: tuple[Filter, ...] = ()
 
     def __str__(self) -> str:
-        of = f" of {', '.join(map(str, self.where))}" if self.where else ""
-        return f"calls{of} cost {float(self.by * 100):g} % less"
+        which = f" with {' and '.join(map(str, self.where))}" if self.where else ""
+        return f"calls{which} cost {float(self.by * 100):g} % less"
 
 
 @dataclass(frozen=True, slots=True)
