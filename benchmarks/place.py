@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
+from benchmarks.cache_trace import BLOCKS_A_REQUEST
 from benchmarks.processes import COSTCTL, BenchmarkError, Run, run, script
 from benchmarks.results import Pairs
 
@@ -18,6 +19,7 @@ CALLS = 2_000_000
 TRANSCRIPT_LINES = 1_000_000
 TRANSCRIPTS = 200
 RECORDS = 500_000
+ACCESSES = 10_000_000
 SEED = 1
 LONG, SHORT = 2, 7
 """How many pairs of runs: of works that take seconds, and of those that take a part of one."""
@@ -37,6 +39,7 @@ class Place:
         self.directory = directory
         self.calls = max(1000, int(CALLS * scale))
         self.records = max(1000, int(RECORDS * scale))
+        self.accesses = max(1000, int(ACCESSES * scale))
         self._transcript_lines = max(10 * TRANSCRIPTS, int(TRANSCRIPT_LINES * scale))
 
     # Inputs
@@ -58,6 +61,13 @@ class Place:
     def export(self, kind: str) -> Path:
         """An export of the scale's records; it is made if there is none. ``kind`` is of exports.py."""
         return self._made(f"{kind}.jsonl", "exports", kind, str(self.records), str(SEED))
+
+    def cache_trace(self, table: str) -> Path:
+        """A trace with the scale's accesses to blocks of a prompt cache; it is made if there is none.
+        ``table`` is of cache_trace.py."""
+        ending = "jsonl" if table == "requests" else "parquet"
+        requests = str(self.accesses // BLOCKS_A_REQUEST)
+        return self._made(f"cache-{table}.{ending}", "cache_trace", table, requests, str(SEED))
 
     def append(self, log: Path, first: int, lines: int) -> None:
         """Let the call log ``log`` of ``first`` lines grow by ``lines`` that would have come next."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +27,10 @@ SHAPE = 1.1
 """The same bytes may take as long as in 200 even files; a tenth more is noise."""
 APPENDED = 0.05
 """Reading 1 % more may take this part of the first ingest, besides the start: an ingest of nothing new."""
+
+
+WINDOW = 3
+"""A replay of a trace may take so many times the window over its accesses."""
 
 
 def ingest_calls(place: Place) -> list[Result]:
@@ -122,6 +127,20 @@ def report(place: Place) -> list[Result]:
     return [of_pairs("report --by team,model", pairs, 1.4)]
 
 
+def simulate_cache(place: Place) -> list[Result]:
+    requests, accesses = place.cache_trace("requests"), place.cache_trace("accesses")
+    say("replaying a trace …")
+    pairs = place.in_turns(
+        SHORT,
+        lambda: place.floor("window", accesses, "300"),
+        lambda: place.costctl("simulate-cache", "--trace", requests, "--ttl", "300s", "--format", "json"),
+    )
+    (row,) = json.loads(pairs.ours[0].output)["rows"]
+    if row["hit_tokens"] != int(pairs.floors[0].output):
+        raise BenchmarkError(f"the cache finds {row['hit_tokens']}, its floor {pairs.floors[0].output}")
+    return [of_pairs(f"simulate-cache, {row['blocks']:,} accesses", pairs, WINDOW)]
+
+
 def start(place: Place) -> list[Result]:
     pairs = place.in_turns(SHORT, lambda: place.floor("imports"), lambda: place.costctl("--help"))
     return [of_pairs("costctl --help", pairs, 1.3)]
@@ -198,6 +217,7 @@ WORKS: dict[str, Work] = {
     "ingest-again": ingest_again,
     "ingest-appended": ingest_appended,
     "report": report,
+    "simulate-cache": simulate_cache,
     "help": start,
     "log-usage": log_usage,
     "ask-budget": ask_budget,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmarks import call_log, exports, shapes, transcripts
+from benchmarks import cache_trace, call_log, exports, shapes, transcripts
 from benchmarks.__main__ import main
 from benchmarks.call_time import of_calls, percentile
 from benchmarks.place import Place, place
@@ -305,6 +305,36 @@ def test_pages_of_usage_have_each_key_once_an_hour(tmp_path: Path) -> None:
     for hour in hours:
         assert len({result["api_key_id"] for result in hour["results"]}) == 40
         assert all(result["input_cached_tokens"] <= result["input_tokens"] for result in hour["results"])
+
+
+def test_a_trace_is_the_same_as_requests_and_as_accesses(tmp_path: Path) -> None:
+    """Four requests a conversation, of 12, 22, 32 and 42 blocks, each of which holds the one before: 108."""
+    import duckdb
+
+    requests, accesses = tmp_path / "requests.jsonl", tmp_path / "accesses.parquet"
+    cache_trace.write(requests, "requests", 41, 1)
+    cache_trace.write(accesses, "accesses", 41, 1)
+    lines = [json.loads(line) for line in requests.read_text().splitlines()]
+    assert len(lines) == 40
+    for line in lines:
+        assert len(line["hash_ids"]) == -(-line["input_length"] // 512)
+    by_length = {len(line["hash_ids"]): line["hash_ids"] for line in lines if line["hash_ids"][1] == 65}
+    assert sorted(by_length) == [12, 22, 32, 42]
+    assert by_length[42][:32] == by_length[32]
+    table = duckdb.read_parquet(str(accesses))
+    ((count, tokens),) = table.aggregate("count(*), sum(tokens)").fetchall()
+    assert (count, tokens) == (10 * 108, sum(line["input_length"] for line in lines))
+
+
+def test_the_floor_of_a_cache_finds_what_was_used_within_its_lifetime(tmp_path: Path) -> None:
+    import duckdb
+
+    accesses = tmp_path / "accesses.parquet"
+    duckdb.execute(
+        f"""COPY (FROM (VALUES (0, 0, 512, 1), (1, 1000, 500, 1), (2, 2001, 512, 1), (3, 2001, 7, 2))
+        AS accesses(row, timestamp, tokens, hash)) TO '{accesses}' (FORMAT parquet)"""
+    )
+    assert script("floors/window", accesses, "1", directory=tmp_path).output == "500\n"
 
 
 # Floors
