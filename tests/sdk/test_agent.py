@@ -164,6 +164,19 @@ def test_coroutines(scene: Any) -> None:
     assert len(at.logged) == 2
 
 
+def test_an_answer_that_says_no_usage_is_logged_and_unpriced(
+    scene: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    at = scene()
+    at.agent.send = lambda *_: "only the answer's text"
+    assert at.agent.call("hello") == "only the answer's text"
+    (line,) = at.logged
+    assert (line["model"], line["success"]) == (SONNET, True)
+    assert line["other_units"] == {"calls_without_usage": 1}
+    assert "usage cannot be read" in caplog.text
+    assert at.settled() == [(line["id"], 0)]
+
+
 def test_a_call_that_is_cancelled_is_unpriced(scene: Any) -> None:
     """The vendor may have worked on it, and nobody says for how much."""
     at = scene()

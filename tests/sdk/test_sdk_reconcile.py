@@ -243,6 +243,23 @@ def test_the_ledger_is_looked_at_every_five_minutes(brake: Brake, log: Log, cloc
     assert left(throttler) == 7
 
 
+def test_where_no_thread_can_be_started_the_last_look_counts(
+    brake: Brake, log: Log, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the end of the interpreter, or where the system has too many."""
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    log.call("a", 1, NOON)
+    log.ingest()
+    throttler = brake(BUDGETS, team="search")
+    assert left(throttler) == 9
+    clock.now += 300
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert left(throttler) == 9
+
+
 def test_a_first_look_of_another_process_is_waited_for(
     brake: Brake, store: Store, clock: Clock, log: Log
 ) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from costctl.sdk.admission import Admission, Refusal
 from costctl.sdk.clients import may_be_billed
 from costctl.sdk.labels import Labels
-from costctl.sdk.usage import UNKNOWN_COUNTS, Answer, Call, Counts
+from costctl.sdk.usage import UNKNOWN_COUNTS, Answer, Call, Counts, UsageError
 
 if TYPE_CHECKING:
     from costctl.sdk.record import CallRecord
@@ -126,24 +126,26 @@ class BudgetAwareAgent(Generic[T]):
         self, admission: Admission, call: BudgetedCall, begun: float, error: BaseException | None = None
     ) -> None:
         """Log a call and count its cost. The call has been made: what goes wrong here is not raised."""
-        latency = (time.monotonic() - begun) * 1000
-        labels = {_PARAMETERS.get(name, name): value for name, value in self.throttler.labels.items()}
-        labels.pop("model", None)
         try:
-            if call._answers:
-                call.record = self.tracker.log_response(call._answers[-1], latency_ms=latency, **labels)
-            else:
-                counts = UNKNOWN_COUNTS if error is not None and may_be_billed(error) else Counts()
-                why = "no_answer" if error is None else type(error).__name__
-                call.record = self.tracker.log_answer(
-                    Answer(None, labels.pop("provider", None), (Call(call.model, counts),), why),
-                    Labels(**labels),
-                    success=False,
-                    latency_ms=latency,
-                )
+            call.record = self._record(call, (time.monotonic() - begun) * 1000, error)
         except Exception:
             _log.exception("a call could not be logged")
             return  # what is held for it stays so for its time
         self.throttler.settle_pico(
             admission, call.record.cost_pico or 0, call=call.record.id, model=call.model
         )
+
+    def _record(self, call: BudgetedCall, latency_ms: float, error: BaseException | None) -> CallRecord:
+        labels = {_PARAMETERS.get(name, name): value for name, value in self.throttler.labels.items()}
+        labels.pop("model", None)
+        if call._answers:
+            try:
+                return self.tracker.log_response(call._answers[-1], latency_ms=latency_ms, **labels)
+            except UsageError as fault:
+                _log.warning("a call is unpriced, for its answer's usage cannot be read: %s", fault)
+                counts, why = UNKNOWN_COUNTS, None
+        else:
+            counts = UNKNOWN_COUNTS if error is not None and may_be_billed(error) else Counts()
+            why = "no_answer" if error is None else type(error).__name__
+        answer = Answer(None, labels.pop("provider", None), (Call(call.model, counts),), why)
+        return self.tracker.log_answer(answer, Labels(**labels), success=why is None, latency_ms=latency_ms)
