@@ -20,7 +20,7 @@ from costctl.analysis.dimensions import Dimension, Key, dimensions, other, title
 from costctl.analysis.grain import grain_of
 from costctl.analysis.provenance import with_provenance
 from costctl.analysis.questions import QuestionError
-from costctl.analysis.two_periods import FEWEST_DAYS, TwoPeriods, together
+from costctl.analysis.two_periods import FEWEST_DAYS, MOST_ROWS, TwoPeriods, together
 from costctl.filters import Filter
 from costctl.money import share
 from costctl.periods import Period
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from costctl.pricing.book import PriceBook
 
 _SURE_DAYS = 14
-_MOST_INTERVALS = 500
-"""Rows that have one, those with the greatest change: each takes a millisecond."""
 
 
 def compare(
@@ -121,14 +119,13 @@ def _groups(both: TwoPeriods, top: int | None) -> Report:
     if rest := keys[len(shown) :]:
         shown.append(rest)
         labels.append(other(len(rest), len(both.by)))
-    intervals: list[Interval | None] = [None] * (len(shown) + 1)
-    if both.can_be_drawn:
-        sure = both.change_intervals([*shown[:_MOST_INTERVALS]])
-        intervals[: len(sure)] = sure
-        intervals[-1] = both.change_intervals([keys])[0] if keys else None
+    intervals: Sequence[Interval | None] = [None] * len(shown)
+    if both.can_be_drawn and both.has_few_rows:
+        intervals = both.change_intervals(shown)
+    of_all = both.figure_intervals(lambda pair: [pair.change])[0] if both.can_be_drawn else None
     rows = [
         (*label, *_group(both, group, interval))
-        for label, group, interval in zip(labels, shown, intervals[:-1], strict=True)
+        for label, group, interval in zip(labels, shown, intervals, strict=True)
     ]
     before, after = both.before.period.label, both.after.period.label
     pairs = [
@@ -157,7 +154,7 @@ def _groups(both: TwoPeriods, top: int | None) -> Report:
             *pairs,
         ),
         rows=rows,
-        totals=(*(None for _ in both.by), *_group(both, keys, intervals[-1])),
+        totals=(*(None for _ in both.by), *_group(both, keys, of_all)),
     )
 
 
@@ -259,6 +256,8 @@ def _of_days(both: TwoPeriods) -> Iterator[str]:
         f"from and to: 95 % of {DRAWS:,} draws of days, within weekdays, seed {both.seed}; not significant: "
         "0 is between them"
     )
+    if not both.has_few_rows:
+        yield f"rows have no intervals where there are more than {MOST_ROWS:,}"
     if min(counts) < _SURE_DAYS:
         yield f"only {min(counts)} days: the intervals are rough, {_SURE_DAYS} are better"
 

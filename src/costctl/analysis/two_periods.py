@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,12 +23,13 @@ GROUP = ("provider", "model", "mode", "region")
 FEWEST_DAYS = 7
 """On either side, below which there are no intervals."""
 
-MOST_GROUPS = 500
-"""Above which no interval is made of their effects: each takes some milliseconds."""
+MOST_GROUPS = 200
+"""Above which the steps have no intervals: each group takes some milliseconds."""
+MOST_ROWS = 1000
+"""Above which the changes of single rows have none."""
 
-_Daily = Mapping[int, Sequence[int]]
-"""Figures by the number of their day."""
-
+_Sums = tuple[dict[Key, Sums], dict[Key, Sums]]
+"""Before and after."""
 _DAY = dimension("day")
 _DAY_US = 86_400 * 1_000_000
 _WEEK = 7
@@ -48,16 +49,14 @@ class Pair(NamedTuple):
 
 def together(pairs: Iterable[Pair]) -> Pair:
     """The sums over the calls of several groups."""
-    pairs = list(pairs)
-    return Pair(
-        merged([Sums(), *(each.before for each in pairs)]), merged([Sums(), *(each.after for each in pairs)])
-    )
+    before, after = zip(Pair(), *pairs, strict=True)
+    return Pair(merged(before), merged(after))
 
 
 @dataclass(frozen=True)
 class TwoPeriods:
     """Calls ``before`` and ``after`` in a ledger that is open, told apart ``by`` labels. Both periods have a
-    start and an end. ``seed`` is that of the drawn days."""
+    start and an end. The days before are drawn with ``seed``, those after with the next one."""
 
     before: Calls
     after: Calls
@@ -65,46 +64,63 @@ class TwoPeriods:
     book: PriceBook
     seed: int = SEED
 
-    @cached_property
-    def _dimensions(self) -> tuple[Dimension, ...]:
-        names = {each.name for each in self.by}
-        return (*self.by, *(dimension(name) for name in GROUP if name not in names), _DAY)
-
-    def _place(self, name: str) -> int:
-        return next(number for number, each in enumerate(self._dimensions) if each.name == name)
-
     def read(self) -> None:
         """Ask the ledger for all there is to know; it may then be closed."""
-        _ = self.prices, self.days
+        _ = self.prices, self.days, self._daily
+
+    # --- what ---------------------------------------------------------------------------------------------
 
     @cached_property
-    def _as_stated(self) -> tuple[dict[Key, Sums], dict[Key, Sums]]:
-        """The sums of each group and day, the day being the last part of the key."""
+    def _dimensions(self) -> tuple[Dimension, ...]:
+        """What is asked for, and then what else tells groups apart."""
+        names = {each.name for each in self.by}
+        return (*self.by, *(dimension(name) for name in GROUP if name not in names))
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {each.name: number for number, each in enumerate(self._dimensions)}
+
+    @cached_property
+    def _stated(self) -> _Sums:
+        """By group, in the words of the calls."""
         return self.before.sums(self._dimensions), self.after.sums(self._dimensions)
 
     @cached_property
-    def _daily(self) -> tuple[dict[Key, Sums], dict[Key, Sums]]:
-        """The same by :meth:`_usual` keys."""
-        found = []
-        for stated in self._as_stated:
-            parts: dict[Key, list[Sums]] = defaultdict(list)
-            for key, sums in stated.items():
-                parts[self._usual(key)].append(sums)
-            found.append({key: merged(each) for key, each in parts.items()})
-        return found[0], found[1]
+    def groups(self) -> dict[Key, Pair]:
+        """By group."""
+        return _paired(self._stated, self._usual)
+
+    @cached_property
+    def rows(self) -> dict[Key, Pair]:
+        """By the labels that are asked for."""
+        return self._united(lambda key: key[: len(self.by)])
+
+    @cached_property
+    def models(self) -> dict[str, Pair]:
+        place = self._places["model"]
+        return {str(key[0]): pair for key, pair in self._united(lambda key: (key[place],)).items()}
+
+    @cached_property
+    def whole(self) -> Pair:
+        return together(self.rows.values())
+
+    def _united(self, key_of: Callable[[Key], Key]) -> dict[Key, Pair]:
+        parts: dict[Key, list[Pair]] = defaultdict(list)
+        for key, pair in self.groups.items():
+            parts[key_of(key)].append(pair)
+        return {key: together(pairs) for key, pairs in parts.items()}
 
     def _usual(self, key: Key) -> Key:
         """A call that states no mode has the standard one, and one that states no provider is of the one that
-        the price book finds: another export of the same calls is no other mix. Labels that were asked for
-        stay as they are."""
-        asked, group = key[: len(self.by)], list(key[len(self.by) :])
-        places = {each.name: number for number, each in enumerate(self._dimensions[len(self.by) :])}
-        if "mode" in places and group[places["mode"]] is None:
-            group[places["mode"]] = "standard"
-        if "provider" in places:
-            provider, model = (key[self._place(name)] for name in ("provider", "model"))
-            group[places["provider"]] = self._seller(provider, model)
-        return (*asked, *group)
+        the price book finds: another export of the same calls is no other mix. Labels that are asked for stay
+        as they are."""
+        found, asked = list(key), len(self.by)
+        mode, provider = self._places["mode"], self._places["provider"]
+        if mode >= asked and found[mode] is None:
+            found[mode] = "standard"
+        if provider >= asked:
+            found[provider] = self._seller(key[provider], key[self._places["model"]])
+        return tuple(found)
 
     def _seller(self, provider: Value, model: Value) -> str | None:
         if provider is not None:
@@ -112,67 +128,30 @@ class TwoPeriods:
         match = self.book.resolve(None, str(model))
         return match.provider if match else None
 
-    def _merged(self, key_of: Callable[[Key], Key]) -> dict[Key, Pair]:
-        parts: dict[Key, tuple[list[Sums], list[Sums]]] = defaultdict(lambda: ([Sums()], [Sums()]))
-        for side, daily in enumerate(self._daily):
-            for key, sums in daily.items():
-                parts[key_of(key)][side].append(sums)
-        return {key: Pair(merged(before), merged(after)) for key, (before, after) in parts.items()}
-
-    @cached_property
-    def rows(self) -> dict[Key, Pair]:
-        """By the labels that were asked for."""
-        return self._merged(lambda key: key[: len(self.by)])
-
-    @cached_property
-    def models(self) -> dict[str, Pair]:
-        place = self._place("model")
-        return {str(key[0]): pair for key, pair in self._merged(lambda key: (key[place],)).items()}
-
-    @cached_property
-    def whole(self) -> Pair:
-        return together(self.rows.values())
-
     # --- why ----------------------------------------------------------------------------------------------
 
     @cached_property
     def prices(self) -> PriceChange:
-        """What became dearer or cheaper, by group and day."""
-        provider, model = self._place("provider"), self._place("model")
-        names = {(key[provider], key[model]) for key in self._as_stated[1]}
-        named = [(None if seller is None else str(seller), str(name)) for seller, name in names]
-        by_name = sorted(named, key=lambda each: (each[0] or "", each[1]))
-        return price_change(self.after, self.before.period, self._dimensions, by_name, self.book)
-
-    @cached_property
-    def _compared(self) -> tuple[list[Key], dict[int, list[int]], dict[int, list[int]]]:
-        """The groups, and by day what :class:`Compared` has of each of them: three figures before, five
-        after."""
-        groups = list(dict.fromkeys(key[:-1] for daily in self._daily for key in daily))
-        number = {key: index for index, key in enumerate(groups)}
-        price: Counter[tuple[Key, bool]] = Counter()
-        for (key, is_counted), more in self.prices.by_group.items():
-            price[self._usual(key), is_counted] += more
-        before: dict[int, list[int]] = defaultdict(lambda: [0] * (3 * len(groups)))
-        after: dict[int, list[int]] = defaultdict(lambda: [0] * (5 * len(groups)))
-        for key, sums in self._daily[0].items():
-            place = 3 * number[key[:-1]]
-            before[_day(key)][place : place + 3] = _used(sums)
-        for key, sums in self._daily[1].items():
-            place = 5 * number[key[:-1]]
-            after[_day(key)][place : place + 5] = [*_used(sums), price[key, True], price[key, False]]
-        return groups, before, after
+        """What became dearer or cheaper; by day too, where days of groups are drawn."""
+        provider, model = self._places["provider"], self._places["model"]
+        stated = {(key[provider], key[model]) for key in self._stated[1]}
+        names = [(None if seller is None else str(seller), str(name)) for seller, name in stated]
+        names.sort(key=lambda each: (each[0] or "", each[1]))
+        by = (*self._dimensions, _DAY) if self._has_few_groups else self._dimensions
+        return price_change(self.after, self.before.period, by, names, self.book)
 
     @cached_property
     def effects(self) -> dict[Key, Effects]:
         """Why the cost of each row changed."""
-        groups, before, after = self._compared
+        price: Counter[tuple[Key, bool]] = Counter()
+        for (key, is_counted), more in self.prices.by_group.items():
+            price[self._usual(key[: len(self._dimensions)]), is_counted] += more
+        compared = (
+            Compared(_used(before), _used(after), price[key, True], price[key, False])
+            for key, (before, after) in self.groups.items()
+        )
         found: dict[Key, list[Effects]] = defaultdict(list)
-        sums = [
-            *_column_sums(before.values(), 3 * len(groups)),
-            *_column_sums(after.values(), 5 * len(groups)),
-        ]
-        for key, each in zip(groups, effects(_of_figures(sums)), strict=True):
+        for key, each in zip(self.groups, effects(compared), strict=True):
             found[key[: len(self.by)]].append(each)
         return {key: added(parts) for key, parts in found.items()}
 
@@ -188,91 +167,139 @@ class TwoPeriods:
         return min(map(len, self.days)) >= FEWEST_DAYS
 
     @property
-    def _effects_can_be_drawn(self) -> bool:
-        return self.can_be_drawn and len(self._compared[0]) <= MOST_GROUPS
+    def _has_few_groups(self) -> bool:
+        return len(self.groups) <= MOST_GROUPS
+
+    @property
+    def has_few_rows(self) -> bool:
+        return self._has_few_groups or len(self.rows) <= MOST_ROWS
 
     @cached_property
-    def _drawn_effects(self) -> list[Effects]:
-        groups, before, after = self._compared
-        widths = 3 * len(groups), 5 * len(groups)
-        return [added(effects(_of_figures(sums))) for sums in self._drawn(widths, before, after)]
+    def _daily(self) -> _Sums:
+        """By group and day, the last part of the key; where there are many groups by row and day, where these
+        are many too by day."""
+        by = self._dimensions if self._has_few_groups else self.by if self.has_few_rows else ()
+        return self.before.sums((*by, _DAY)), self.after.sums((*by, _DAY))
+
+    @cached_property
+    def _drawn_effects(self) -> list[Effects] | None:
+        if not (self.can_be_drawn and self._has_few_groups):
+            return None
+        number = {key: 3 * index for index, key in enumerate(self.groups)}
+        before, after = (
+            _by_day(daily, 3 * len(number), lambda key: number[self._usual(key[:-1])], _used)
+            for daily in self._daily
+        )
+        prices = _Figures(2 * len(number) if self.prices.by_group else 0)
+        for (key, is_counted), more in self.prices.by_group.items():
+            place = 2 * number[self._usual(key[:-1])] // 3 + (0 if is_counted else 1)
+            prices.add(_day(key), place, (more,))
+        return [added(effects(_compared(*sums))) for sums in self._drawn(before, after.beside(prices))]
 
     def effect_intervals(self) -> list[Interval] | None:
-        """Of each part of the sum of all :class:`Effects`, in their order; None where drawing takes long."""
-        if not self._effects_can_be_drawn:
-            return None
-        return [interval(values, seed=self.seed) for values in zip(*self._drawn_effects, strict=True)]
+        """Of each part of the sum of all :class:`Effects`, in their order."""
+        drawn = self._drawn_effects
+        return drawn and [interval(values, seed=self.seed) for values in zip(*drawn, strict=True)]
 
     def saving_interval(self) -> Interval | None:
         """Of what mix and tokens per call saved."""
-        if not self._effects_can_be_drawn:
-            return None
-        return interval([each.saving for each in self._drawn_effects], seed=self.seed)
+        drawn = self._drawn_effects
+        return interval([each.saving for each in drawn], seed=self.seed) if drawn else None
 
     def change_intervals(self, groups: Sequence[Sequence[Key]]) -> list[Interval]:
         """Of the change of the cost of each of ``groups``, which are rows taken together."""
         number = {key: index for index, keys in enumerate(groups) for key in keys}
-        width = len(groups)
-
-        def costs(daily: Mapping[Key, Sums]) -> _Daily:
-            found: dict[int, list[int]] = defaultdict(lambda: [0] * width)
-            for key, sums in daily.items():
-                if (index := number.get(key[: len(self.by)])) is not None:
-                    found[_day(key)][index] += sums.cost
-            return found
-
-        drawn = [
-            [after - before for before, after in zip(sums[:width], sums[width:], strict=True)]
-            for sums in self._drawn((width, width), *map(costs, self._daily))
-        ]
-        return [interval(values, seed=self.seed) for values in zip(*drawn, strict=True)]
+        costs = (
+            _by_day(
+                daily, len(groups), lambda key: number.get(key[: len(self.by)]), lambda sums: (sums.cost,)
+            )
+            for daily in self._daily
+        )
+        changes = ([now - then for then, now in zip(*sums, strict=True)] for sums in self._drawn(*costs))
+        return [interval(values, seed=self.seed) for values in zip(*changes, strict=True)]
 
     def figure_intervals(self, figures: Callable[[Pair], Sequence[float | None]]) -> list[Interval | None]:
         """Of each of ``figures`` of all calls; None where a drawn set of days does not say."""
         width = len(Sums._fields)
-
-        def by_day(daily: Mapping[Key, Sums]) -> _Daily:
-            parts: dict[int, list[Sums]] = defaultdict(list)
-            for key, sums in daily.items():
-                parts[_day(key)].append(sums)
-            return {day: merged(each) for day, each in parts.items()}
-
-        drawn = [
-            figures(Pair(Sums(*sums[:width]), Sums(*sums[width:])))
-            for sums in self._drawn((width, width), *map(by_day, self._daily))
-        ]
+        sums_of_days = (_by_day(daily, width, lambda _: 0, lambda sums: sums) for daily in self._daily)
+        drawn = (figures(Pair(Sums(*then), Sums(*now))) for then, now in self._drawn(*sums_of_days))
         return [_interval(values, self.seed) for values in zip(*drawn, strict=True)]
 
     def share_intervals(self, models: Sequence[str]) -> list[Interval | None]:
         """Of the change of the share of the requests that each of ``models`` has (a fraction)."""
-        place, number = self._place("model"), {model: index for index, model in enumerate(models)}
-        width = len(models) + 1
-
-        def requests(daily: Mapping[Key, Sums]) -> _Daily:
-            found: dict[int, list[int]] = defaultdict(lambda: [0] * width)
-            for key, sums in daily.items():
-                found[_day(key)][number.get(str(key[place]), len(models))] += sums.requests
-            return found
-
+        if not self._has_few_groups:
+            return [None] * len(models)
+        place, number = self._places["model"], {model: index for index, model in enumerate(models)}
+        rest = len(models)
+        requests = (
+            _by_day(
+                daily,
+                rest + 1,
+                lambda key: number.get(str(key[place]), rest),
+                lambda sums: (sums.requests,),
+            )
+            for daily in self._daily
+        )
         drawn = []
-        for sums in self._drawn((width, width), *map(requests, self._daily)):
-            before, after = sum(sums[:width]), sum(sums[width:])
+        for then, now in self._drawn(*requests):
+            before, after = sum(then), sum(now)
             known = bool(before and after)
-            parts = zip(sums[: width - 1], sums[width:-1], strict=True)
-            drawn.append([now / after - then / before if known else None for then, now in parts])
+            parts = zip(then[:-1], now[:-1], strict=True)
+            drawn.append([new / after - old / before if known else None for old, new in parts])
         return [_interval(values, self.seed) for values in zip(*drawn, strict=True)]
 
-    def _drawn(self, widths: tuple[int, int], before: _Daily, after: _Daily) -> Iterable[tuple[int, ...]]:
-        """The sums of drawn days of both periods: so many figures of before, then so many of after."""
-        days = []
-        zeros = [(0,) * width for width in widths]
+    def _drawn(self, before: _Figures, after: _Figures) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+        """The sums of drawn days of each period."""
+        sides = []
         for side, (numbers, figures) in enumerate(zip(self.days, (before, after), strict=True)):
             is_pooled = min(Counter(map(_weekday, numbers)).values()) < 2  # too few of each to draw within
-            for number in numbers:
-                values = tuple(figures.get(number, zeros[side]))
-                stratum = side * _WEEK + (0 if is_pooled else _weekday(number))
-                days.append((stratum, (*zeros[0], *values) if side else (*values, *zeros[1])))
-        return resampled(days, seed=self.seed)
+            days = [(0 if is_pooled else _weekday(number), figures.of(number)) for number in numbers]
+            sides.append(resampled(days, seed=self.seed + side))
+        return zip(*sides, strict=True)
+
+
+@dataclass(frozen=True)
+class _Figures:
+    """``width`` figures of each day."""
+
+    width: int
+    by_day: dict[int, list[int]] = field(default_factory=dict)
+
+    def add(self, day: int, place: int, values: Iterable[int]) -> None:
+        """Add ``values`` to the figures from ``place`` on."""
+        figures = self.by_day.setdefault(day, [0] * self.width)
+        for number, value in enumerate(values, place):
+            figures[number] += value
+
+    def of(self, day: int) -> tuple[int, ...]:
+        return tuple(self.by_day.get(day) or [0] * self.width)
+
+    def beside(self, others: _Figures) -> _Figures:
+        """With the figures of ``others`` after these."""
+        days = {*self.by_day, *others.by_day}
+        return _Figures(self.width + others.width, {day: [*self.of(day), *others.of(day)] for day in days})
+
+
+def _by_day(
+    daily: Mapping[Key, Sums],
+    width: int,
+    place_of: Callable[[Key], int | None],
+    values_of: Callable[[Sums], Iterable[int]],
+) -> _Figures:
+    """What ``values_of`` gives, from the place of each key on; None has no place."""
+    figures = _Figures(width)
+    for key, sums in daily.items():
+        if (place := place_of(key)) is not None:
+            figures.add(_day(key), place, values_of(sums))
+    return figures
+
+
+def _paired(sums: _Sums, usual: Callable[[Key], Key]) -> dict[Key, Pair]:
+    sides: dict[Key, tuple[list[Sums], list[Sums]]] = defaultdict(lambda: ([Sums()], [Sums()]))
+    for side, of_keys in enumerate(sums):
+        for key, each in of_keys.items():
+            sides[usual(key)][side].append(each)
+    return {key: Pair(merged(before), merged(after)) for key, (before, after) in sides.items()}
 
 
 def _day(key: Key) -> int:
@@ -289,20 +316,17 @@ def _used(sums: Sums) -> Used:
     return Used(sums.requests - sums.unpriced_requests, sums.cost - sums.uncounted_cost, sums.uncounted_cost)
 
 
-def _column_sums(rows: Iterable[Sequence[int]], width: int) -> list[int]:
-    return [sum(column) for column in zip([0] * width, *rows, strict=True)]
-
-
-def _of_figures(figures: Sequence[int]) -> list[Compared]:
-    """Of all groups: three figures each of before, then five each of after."""
-    count = len(figures) // 8
+def _compared(before: Sequence[int], after: Sequence[int]) -> list[Compared]:
+    """Of all groups: three figures each, before and after; then two each of prices, if any changed."""
+    width = len(before)
+    prices = after[width:] or (0,) * (width // 3 * 2)
     return [
         Compared(
-            Used(*figures[3 * number : 3 * number + 3]),
-            Used(*figures[3 * count + 5 * number : 3 * count + 5 * number + 3]),
-            *figures[3 * count + 5 * number + 3 : 3 * count + 5 * number + 5],
+            Used(*before[place : place + 3]),
+            Used(*after[place : place + 3]),
+            *prices[place // 3 * 2 : place // 3 * 2 + 2],
         )
-        for number in range(count)
+        for place in range(0, width, 3)
     ]
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-SHAPE, PERIODS = "Shape", "Periods"
+SHAPE, PERIOD = "Shape", "Period"
 
 Base = Annotated[
     str,
@@ -28,12 +28,12 @@ Base = Annotated[
         metavar="WHEN",
         help="The period before: 2024-10, 2024-W40, last-month, 2024-10-01, or two with .. between them: "
         "2024-10-01..2024-10-14.",
-        rich_help_panel=PERIODS,
+        rich_help_panel=PERIOD,
     ),
 ]
 With = Annotated[
     str,
-    typer.Option("--with", metavar="WHEN", help="The period after it, as --base.", rich_help_panel=PERIODS),
+    typer.Option("--with", metavar="WHEN", help="The period after it, as --base.", rich_help_panel=PERIOD),
 ]
 By = Annotated[
     str | None,
