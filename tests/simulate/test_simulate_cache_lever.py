@@ -381,7 +381,7 @@ def test_calls_that_stay_are_told(ledger_of: Made, book: PriceBook) -> None:
         call(1, 3000, provider="mistral", model="mistral-large-latest"),
     )
     notes = of_calls(ledger, Cache(), book=book, period=ALWAYS).notes
-    assert any("1 calls use the cache already" in note or "1 call uses" in note for note in notes)
+    assert any("1 call uses the cache already and stays as it is" in note for note in notes)
     assert any("no cache profile is known for mistral-large-latest" in note for note in notes)
 
 

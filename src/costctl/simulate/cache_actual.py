@@ -99,16 +99,16 @@ def actual(
 
 
 _COLUMNS = (
-    Column("requests", "count"),
+    Column("requests", "count", wide=True),
     Column("hits", "count"),
     Column("hit_tokens", "tokens"),
     Column("written_tokens", "tokens"),
-    Column("hit_ratio", "percent"),
-    Column("cost", "money"),
+    Column("hit_ratio", "percent", wide=True),
+    Column("cost", "money", wide=True),
     Column("read_saving", "money"),
     Column("write_premium", "money"),
     Column("saving", "money"),
-    Column("saving_share", "percent", title="of cost without"),
+    Column("saving_share", "percent", title="of cost without", wide=True),
     Column("verdict", "text"),
 )
 

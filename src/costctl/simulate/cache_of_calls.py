@@ -27,15 +27,15 @@ BEST = "best"
 _COLUMNS = (
     Column("project", "text"),
     Column("lifetime", "text"),
-    Column("calls", "count"),
+    Column("calls", "count", wide=True),
     Column("hits", "count"),
     Column("misses", "count"),
     Column("hit_tokens", "tokens"),
     Column("written_tokens", "tokens"),
-    Column("hit_ratio", "percent"),
+    Column("hit_ratio", "percent", wide=True),
     Column("break_even", "percent", wide=True),
-    Column("read_saving", "money"),
-    Column("write_premium", "money"),
+    Column("read_saving", "money", wide=True),
+    Column("write_premium", "money", wide=True),
     Column("saving", "money"),
     Column("saving_share", "percent", title="of its cost"),
     Column("by_key", "money", title="by key", wide=True),
@@ -307,6 +307,7 @@ def _uncached(calls: Calls, lever: Cache, models: Iterable[str]) -> Iterable[str
     )
     if using:
         yield (
-            f"{int(using):,} calls use the cache already and stay as they are: --actual says what that "
-            "saves, --anew simulates them too"
+            f"{int(using):,} {'call uses' if using == 1 else 'calls use'} the cache already and "
+            f"{'stays as it is' if using == 1 else 'stay as they are'}: --actual says what that saves, "
+            "--anew simulates them too"
         )
