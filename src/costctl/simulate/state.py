@@ -193,14 +193,18 @@ class States:
     def missed(self) -> tuple[dict[str, int], ...]:
         """By lever: how many calls it was to change and did not, by the reason ("no price for x")."""
         found: tuple[dict[str, int], ...] = tuple({} for _ in self.levers)
-        for number, each in enumerate(found, 1):
-            each |= {
-                reason: int(calls)
-                for reason, calls in self.rows(
-                    f"SELECT missed_{number}, sum(coalesce(was_requests, 1)) FROM state "  # noqa: S608
-                    f"WHERE missed_{number} IS NOT NULL GROUP BY ALL ORDER BY ALL"
-                )
-            }
+        columns = [f"missed_{number}" for number in range(1, len(found) + 1)]
+        if not columns:
+            return found
+        missed = " OR ".join(f"{column} IS NOT NULL" for column in columns)
+        # S608: constants.
+        for *reasons, calls in self.rows(
+            f"SELECT {', '.join(columns)}, sum(coalesce(was_requests, 1)) FROM state "  # noqa: S608
+            f"WHERE {missed} GROUP BY ALL ORDER BY ALL"
+        ):
+            for each, reason in zip(found, reasons, strict=True):
+                if reason is not None:
+                    each[reason] = each.get(reason, 0) + int(calls)
         return found
 
     @cached_property
