@@ -51,6 +51,8 @@ def test_the_rate_is_looked_up(costctl: Costctl) -> None:
     (costctl.cwd / "currency.yaml").write_text("rates: {TWD: {2024-11-01: 32}}\n")
     case = ("roi", "--investment", "320", "--investment-currency", "TWD", "--saving", "1")
     assert costctl(*case, "--format", "json").json["investment"] == 10
+    shown = costctl(*case, "--currency", "TWD", "--now", "2024-11-30", "--format", "json").json
+    assert (shown["investment_twd"], "investment_twd_" in shown) == (320, False)
     early = costctl(*case, "--now", "2024-10-01")
     assert (early.code, "no rate of TWD for 2024-10-01" in early.err) == (1, True)
 

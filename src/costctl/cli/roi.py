@@ -228,6 +228,7 @@ def roi(
                 months=stated.months,
                 volumes=stated.volumes,
                 claimed=stated.claimed,
+                in_both=not session.converts,
                 outlook=None if stated.forecast is None else read_outlook(stated.forecast),
             )
         )

@@ -44,6 +44,8 @@ class Case:
     months: tuple[int, ...] = MONTHS
     volumes: tuple[Decimal, ...] = VOLUMES
     claimed: Decimal | None = None
+    in_both: bool = True
+    """Whether investment and saving are shown in the one other currency that occurs too."""
     outlook: Outlook | None = None
     """What the calls will cost: the saving moves as they do. It takes a saving whose ``cost`` is known."""
 
@@ -61,7 +63,7 @@ def roi(case: Case) -> Report:
         (Column("annual_saving", "money"), _pico(12 * terms.saving)),
         (Column("monthly_running_cost", "money"), _pico(terms.running_cost)),
     ]
-    for currency in case.rates if len(case.rates) == 1 else ():
+    for currency in case.rates if case.in_both and len(case.rates) == 1 else ():
         figures += _in_currency(case, currency)
     figures.append((Column("discount_rate", "percent", title="discount rate a year"), case.discount_rate))
     if case.price_decay:
