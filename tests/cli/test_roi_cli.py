@@ -43,6 +43,8 @@ def test_a_file_says_the_same(costctl: Costctl) -> None:
     run = costctl("roi", "--plan", "roi.yaml", "--format", "json")
     assert run.json["rows"] == costctl("roi", *TECHCORP, "--format", "json").json["rows"]
     assert "3,385% is claimed" in run.json["notes"][-1]
+    rate = costctl("roi", "--plan", "roi.yaml", "--rate", "32", "--format", "json")
+    assert rate.json["investment"] == Decimal("30312.50")  # 970,000 / 32
     other = costctl("roi", "--plan", "roi.yaml", "--saving", "6000", "--format", "json")
     assert other.json["monthly_saving"] == 6000
 
@@ -91,7 +93,11 @@ def test_a_saving_that_a_comparison_tells(costctl: Costctl) -> None:
         (("--investment", "5", "--saving", "5", "--price-decay", "100%"), "not from 0% to 100%", "as in"),
         (("--investment", "5", "--saving", "5", "--volume=-101%"), "no fewer calls than none", "as in"),
         (("--investment", "5", "--saving", "5", "--months", "0"), "no months from 1 to 1,200", "as in"),
-        (("--investment", "5", "--saving", "5", "--rate", "32"), "--rate is that of", "add --investment-cur"),
+        (
+            ("--investment", "5", "--saving", "5", "--rate", "32"),
+            "--rate is that of one other",
+            "add --investment-cur",
+        ),
         (("--saving", "5", "--investment-currency", "TWD"), "what --investment is in", "add --investment"),
     ],
 )

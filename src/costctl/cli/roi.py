@@ -53,7 +53,7 @@ RateOption = Annotated[
     typer.Option(
         "--rate",
         metavar="NUMBER",
-        help="How much of --investment-currency one USD is. Default: the one of currency.yaml.",
+        help="How much of the investment's currency one USD is. Default: the one of currency.yaml.",
         rich_help_panel=CASE,
     ),
 ]
@@ -182,9 +182,14 @@ def roi(
     elif investment_currency is not None:
         raise SettingError("--investment-currency says what --investment is in", "add --investment")
     if rate is not None:
-        if investment_currency is None:
-            raise SettingError("--rate is that of --investment-currency", "add --investment-currency TWD")
-        stated = replace(stated, rates={**(stated.rates or {}), _currency(investment_currency): _rate(rate)})
+        if len(stated.currencies) != 1:
+            hint = (
+                "add --investment-currency TWD"
+                if not stated.currencies
+                else "name them under rates in roi.yaml"
+            )
+            raise SettingError("--rate is that of one other currency than USD", hint)
+        stated = replace(stated, rates={stated.currencies[0]: _rate(rate)})
     if saving is not None:
         file = Path(saving).expanduser()
         is_file = file.suffix.lower() in (".json", ".yaml", ".yml")
