@@ -73,6 +73,8 @@ class Group(NamedTuple):
     day: int
     routed: bool
     """Whether they went to another model, or were tried on one."""
+    missed: str | None
+    """Why they stayed, where they were to go."""
     requests: int
     """An uncounted row is one at least."""
     before: int
@@ -114,6 +116,15 @@ class Routed:
     @property
     def routed(self) -> int:
         return sum(group.requests for group in self.groups if group.routed)
+
+    @property
+    def missed(self) -> dict[str, int]:
+        """The requests that were to go and stayed, by the reason."""
+        found: Counter[str] = Counter()
+        for group in self.groups:
+            if group.missed is not None:
+                found[group.missed] += group.requests
+        return dict(sorted(found.items()))
 
     @property
     def latencies(self) -> tuple[Decimal | None, Decimal | None]:
@@ -161,7 +172,8 @@ def routed(
     quality: QualityTable | None = None,
 ) -> Routed:
     """What ``router`` does to ``calls``, in one pass over them."""
-    states = States.of(calls, book, [router])
+    by = [dimension("day"), *([dimension(quality.by)] if quality else [])]
+    states = States.of(calls, book, [router], by)
     if calls.span is None:
         return Routed(states, (), quality)
     day, _ = dimension("day").sql(calls.engine, calls.span, calls.period.zone)
@@ -171,23 +183,22 @@ def routed(
     money = calls.engine.money_sum
     goes = "changed_1 AND (added_pico > 0 OR model <> was_model OR provider IS DISTINCT FROM was_provider)"
     requests = "coalesce(was_requests, 1)"
-    timed = "TRY(latency_ms * was_requests) IS NOT NULL AND TRY(was_latency_ms * was_requests) IS NOT NULL"
+    takes = "CASE WHEN changed_1 THEN TRY(latency_ms * timed) ELSE took_ms END"
     paid = "CASE WHEN added_pico > 0 THEN added_pico ELSE cost_pico END"
     rows = states.rows(
         f"""routed AS (
-    SELECT *, ({goes}) AS goes, ({timed}) AS is_timed, {task} AS task, {day} AS day FROM state
+    SELECT *, ({goes}) AS goes, {takes} AS takes_ms, {task} AS task, {day} AS day FROM state
     WHERE spent_0 IS NOT NULL
 )
-SELECT was_model, model, task, day, goes, sum({requests}), {money("spent_0")}, {money("spent_1")},
+SELECT was_model, model, task, day, goes, missed_1, sum({requests}), {money("spent_0")}, {money("spent_1")},
     {money(f"CASE WHEN goes THEN {paid} ELSE 0 END")}, sum({requests}) FILTER (WHERE changed_1 AND NOT goes),
-    sum(was_latency_ms * was_requests) FILTER (WHERE is_timed),
-    sum(latency_ms * was_requests) FILTER (WHERE is_timed),
-    sum(was_requests) FILTER (WHERE is_timed)
-FROM routed GROUP BY was_model, model, task, day, goes""",  # noqa: S608 (constants; values are bound)
+    sum(took_ms) FILTER (WHERE takes_ms IS NOT NULL), sum(takes_ms),
+    sum(timed) FILTER (WHERE takes_ms IS NOT NULL)
+FROM routed GROUP BY was_model, model, task, day, goes, missed_1""",  # noqa: S608 (constants; values are bound)
         of_task,
     )
-    groups = [Group(*row[:5], *(int(each or 0) for each in row[5:])) for row in rows]
-    return Routed(states, sorted(groups, key=lambda each: tuple(map(str, each[:5]))), quality)
+    groups = [Group(*row[:6], *(int(each or 0) for each in row[6:])) for row in rows]
+    return Routed(states, sorted(groups, key=lambda each: tuple(map(str, each[:6]))), quality)
 
 
 def simulate_router(
@@ -209,7 +220,7 @@ def simulate_router(
     passed, of_grain = filters_of(where), grain_of(grain)
     with ledger.reading() as engine:
         found = routed(Calls(engine, period, passed, of_grain), book, router, quality)
-        return found.states.told(_report(found))
+        return found.states.told(_report(found), [found.missed])
 
 
 def _report(found: Routed) -> Report:

@@ -27,6 +27,7 @@ from costctl.pricing import sql
 from costctl.pricing.book import CallNames, PriceBook
 from costctl.records import PRICED_TOKENS
 from costctl.simulate.state import SEED, Change, Kind, Setting, drawn, of_share
+from costctl.simulate.summed import Alike
 
 Cache = Literal["lost", "kept"]
 """What becomes of cache hits where a session changes its model."""
@@ -170,6 +171,15 @@ class Router:
             ),
             names=tuple(dict.fromkeys(each for way in ways for each in way.sold.values())),
         )
+
+    def alike(self, setting: Setting) -> Alike | None:
+        if self.cache == "lost" and _reads_in_sessions(setting):
+            return None
+        if any({rule.share, rule.escalate} - {0, 1} or rule.token_ratio != 1 for rule in self.rules):
+            return None
+        windows = [_Way.of(rule, setting).context for rule in self.rules]
+        labels = dict.fromkeys(each.column for rule in self.rules for each in rule.where)
+        return Alike(tuple(labels), min((each for each in windows if each is not None), default=None))
 
     def _drawn(self, what: Literal["share", "escalate"]) -> list[str]:
         return [

@@ -19,7 +19,8 @@ Columns of a state, beside those of the canonical call (tags as ``tags_json``):
 - ``spent_0``, ``spent_1``, …: cost and what was paid beside it, after so many levers; NULL if unpriced;
 - ``missed_1``, …: why the lever of that number left the call, where it was to change it;
 - ``changed_1``, …: whether the lever of that number changed it;
-- ``was_model`` and the like (:data:`CHANGEABLE`): the call as it is in the ledger.
+- ``was_model`` and the like (:data:`CHANGEABLE`): the call as it is in the ledger; ``took_ms`` and ``timed``:
+  how long its requests took there together, and how many of them say so.
 """
 
 from __future__ import annotations
@@ -30,14 +31,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Literal, Protocol, get_args, runtime_checkable
 
 from costctl.analysis.calls import Calls, Sums, merged
+from costctl.analysis.dimensions import Dimension
 from costctl.analysis.provenance import with_provenance
 from costctl.ledger.engine import Row
 from costctl.pricing import sql
 from costctl.pricing.book import CallNames, PriceBook
+from costctl.pricing.rows import PriceRow
 from costctl.records import LABELS, PRICED_TOKENS
+from costctl.simulate.summed import Alike, kinds, summed_calls
 
 if TYPE_CHECKING:
     from costctl.report import Report
@@ -70,6 +74,8 @@ FIXED: tuple[str, ...] = (
     "success",
     "error_type",
 )
+
+_TIMES = ("took_ms", "timed")
 
 SEED = 1
 
@@ -145,6 +151,15 @@ class Lever(Protocol):
         ...
 
 
+@runtime_checkable
+class Summable(Lever, Protocol):
+    """A lever that may look at many calls in one row."""
+
+    def alike(self, setting: Setting) -> Alike | None:
+        """What it tells calls apart by; None where it has to look at each."""
+        ...
+
+
 @dataclass(frozen=True)
 class States:
     """The calls of a question under some levers, one after the other. ``relations`` are those of a WITH
@@ -157,23 +172,37 @@ class States:
     parameters: tuple[object, ...] = field(repr=False)
 
     @classmethod
-    def of(cls, calls: Calls, book: PriceBook, levers: Iterable[Lever]) -> States:
-        """The states of ``calls`` under ``levers``, in their order, at the prices of ``book``."""
+    def of(
+        cls,
+        calls: Calls,
+        book: PriceBook,
+        levers: Iterable[Lever],
+        by: Sequence[Dimension] | None = None,
+    ) -> States:
+        """The states of ``calls`` under ``levers``, in their order, at the prices of ``book``.
+
+        With ``by``, a row may stand for many calls that are of one value of each: for sums by them, and by
+        what the levers change, in a tenth of the time and to the same pico-dollar. Costs and tokens are then
+        sums of no bounds.
+        """
         levers = tuple(levers)
-        first, asked = _first(calls)
         latencies = _latencies(calls)
         names = tuple(latencies)
-        parts = [f"state_0 AS (\n{first}\n)"]
-        parameters: list[object] = [*asked]
+        parts: list[str] = []
+        parameters: list[object] = []
         for number, lever in enumerate(levers, 1):
             change = lever.change(f"state_{number - 1}", number, Setting(calls, book, names, latencies))
             names = tuple(dict.fromkeys((*names, *change.names)))
             parts += _step(change, number)
             parameters += change.parameters
-        prices, priced = _prices(book, names) if levers else ("", ())
-        parts = [*([f"offered AS (\n{prices}\n)"] if prices else []), *parts]
-        parts.append(f"state AS (SELECT * FROM state_{len(levers)})")  # noqa: S608
-        return cls(calls, book, levers, ",\n".join(parts), (*priced, *parameters))
+        bound = sql.parameters(book.rows_for(names)) if levers else {}
+        if levers:
+            # An engine's parameters have places, not names; those of both are in the order of the columns.
+            parts.insert(0, f"offered AS (\n{re.sub(_NAMED, '?', sql.relation())}\n)")
+        setting = Setting(calls, book, names, latencies)
+        first, asked = _summed(setting, levers, by) or _first(calls)
+        parts = [*first, *parts, f"state AS (SELECT * FROM state_{len(levers)})"]  # noqa: S608
+        return cls(calls, book, levers, ",\n".join(parts), (*asked, *bound.values(), *parameters))
 
     def rows(self, select: str, parameters: Sequence[object] = ()) -> list[Row]:
         """The rows of a SELECT from ``state``; it may begin with relations of its own (``WITH`` is there
@@ -212,12 +241,13 @@ class States:
         """Of the calls as the ledger has them."""
         return merged(self.calls.sums().values()) if self.calls.span else Sums()
 
-    def told(self, report: Report) -> Report:
+    def told(self, report: Report, missed: Sequence[Mapping[str, int]] | None = None) -> Report:
         """``report``, an answer of these states, with what it stands on: the levers' assumptions, calls that
-        had no price to move to, calls without a price, and the price books."""
+        had no price to move to (:attr:`missed`, where they are not known already), calls without a price, and
+        the price books."""
         notes = [*report.notes, *(each for lever in self.levers for each in lever.assumptions())]
-        for lever, missed in zip(self.levers, self.missed, strict=True):
-            for reason, calls in missed.items():
+        for lever, left in zip(self.levers, self.missed if missed is None else missed, strict=True):
+            for reason, calls in left.items():
                 stay = "call stays" if calls == 1 else "calls stay"
                 notes.append(f"{lever.name}: {reason}; {calls:,} {stay} as before")
         told = with_provenance(replace(report, notes=tuple(notes)), self.calls, self.sums)
@@ -253,35 +283,64 @@ def of_share(tokens: str, share: Fraction) -> str:
     return f"TRY((CAST({tokens} AS BIGINT) * {2 * share.numerator} + {over}) // {2 * over})"
 
 
-def _first(calls: Calls) -> tuple[str, list[str]]:
-    """The SELECT of the calls as they are, and its parameters."""
-    _, condition, parameters = calls.selection(())
-    columns = ", ".join((*FIXED, *CHANGEABLE, *(f"{name} AS was_{name}" for name in CHANGEABLE)))
-    return (
-        f"SELECT {columns},\n    cost_pico, CAST(0 AS BIGINT) AS added_pico, cost_pico AS spent_0\n"
-        f"FROM calls WHERE {condition}",
-        parameters,
+_NAMED = re.compile(r"\$\w+")
+_COLUMNS = ", ".join(
+    (
+        *FIXED,
+        *CHANGEABLE,
+        *(f"{name} AS was_{name}" for name in CHANGEABLE),
+        "cost_pico, CAST(0 AS BIGINT) AS added_pico, cost_pico AS spent_0",
     )
+)
+_TOOK = "TRY(latency_ms * requests)"
+_TIMED = f"CASE WHEN {_TOOK} IS NOT NULL THEN requests END"
+
+
+def _first(calls: Calls) -> tuple[list[str], list[str]]:
+    """The relation of the calls as they are, and its parameters."""
+    _, condition, parameters = calls.selection(())
+    columns = f"{_COLUMNS}, {_TOOK} AS took_ms, {_TIMED} AS timed"
+    return [f"state_0 AS (\nSELECT {columns}\nFROM calls WHERE {condition}\n)"], parameters
+
+
+def _summed(
+    setting: Setting, levers: Sequence[Lever], by: Sequence[Dimension] | None
+) -> tuple[list[str], list[str]] | None:
+    """The relations of the calls added up, and their parameters; None where that cannot be, or is not asked
+    for."""
+    calls = setting.calls
+    if by is None or calls.span is None:
+        return None
+    found: list[Alike] = []
+    for lever in levers:
+        alike = lever.alike(setting) if isinstance(lever, Summable) else None
+        if alike is None:
+            return None
+        found.append(alike)
+    columns = kinds(calls, found, by)
+    if columns is None:
+        return None
+    prices: list[PriceRow] = [row for rows in setting.book.rows_for(setting.names).values() for row in rows]
+    relation, select, parameters = summed_calls(calls, prices, found, by, columns, (*FIXED, *CHANGEABLE))
+    summed = f"SELECT {_COLUMNS}, {', '.join(_TIMES)} FROM summed"  # noqa: S608
+    return [
+        *([relation] if relation else []),
+        f"summed AS (\n{select}\n)",
+        f"state_0 AS (\n{summed}\n)",
+    ], parameters
 
 
 def _latencies(calls: Calls) -> dict[CallNames, tuple[int, int]]:
     """By the names of the priced calls: how long they took together, and the requests that say so."""
     _, condition, parameters = calls.selection(())
-    took = "TRY(latency_ms * requests)"
     rows = calls.engine.rows(
-        f"SELECT provider, model, coalesce(sum({took}), 0), "  # noqa: S608
-        f"coalesce(sum(requests) FILTER (WHERE {took} IS NOT NULL), 0) "
+        f"SELECT provider, model, coalesce(sum({_TOOK}), 0), "  # noqa: S608
+        f"coalesce(sum(requests) FILTER (WHERE {_TOOK} IS NOT NULL), 0) "
         f"FROM calls WHERE {condition} AND cost_pico IS NOT NULL GROUP BY provider, model",
         parameters,
     )
     found = {(provider, model): (int(took), int(timed)) for provider, model, took, timed in rows}
     return dict(sorted(found.items(), key=lambda each: (each[0][0] or "", each[0][1])))
-
-
-def _prices(book: PriceBook, names: Iterable[CallNames]) -> tuple[str, tuple[object, ...]]:
-    """The SELECT of all prices of ``names``, and its parameters: an engine's have places, not names."""
-    bound = sql.parameters(book.rows_for(names))
-    return re.sub(r"\$\w+", "?", sql.relation()), tuple(bound.values())
 
 
 def _step(change: Change, number: int) -> list[str]:
@@ -292,7 +351,12 @@ def _step(change: Change, number: int) -> list[str]:
     """
     before = number - 1
     changed = [name for name in CHANGEABLE if name in change.values]
-    passed = [*FIXED, *(f"was_{name}" for name in CHANGEABLE), *(f"spent_{each}" for each in range(number))]
+    passed = [
+        *FIXED,
+        *_TIMES,
+        *(f"was_{name}" for name in CHANGEABLE),
+        *(f"spent_{each}" for each in range(number)),
+    ]
     passed += [f"{word}_{each}" for each in range(1, number) for word in ("missed", "changed")]
     same = [name for name in CHANGEABLE if name not in changed and name not in ("model", "latency_ms")]
     model = change.values.get("model", "asked.model")

@@ -85,7 +85,7 @@ def sweep(
             found = done[targets]
             points.append(_Point(priority, found, _quality(found, scheme)))
         report = _report(points, _pair(calls, book, scheme))
-        told = points[-1].found.states.told(report)
+        told = points[-1].found.states.told(report, [points[-1].found.missed])
         # What the routers have in common is told once; how they differ is in the rows.
         last, *others = [found.states.levers[0].assumptions() for found in reversed(done.values())]
         differing = {each for each in last if not all(each in other for other in others)}
