@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.analysis.by_hand import ALWAYS, Call, at, fill
 
+from costctl.analysis import QuestionError
 from costctl.analysis.calls import Calls
 from costctl.documents import read
 from costctl.filters import parse
@@ -24,6 +25,7 @@ from costctl.report import Report
 from costctl.simulate.cache import Cache, CacheRule, of_document
 from costctl.simulate.cache_actual import actual
 from costctl.simulate.cache_of_calls import chosen, of_calls
+from costctl.simulate.cache_profiles import load
 from costctl.simulate.state import States
 
 SONNET, HAIKU = "claude-sonnet-4-20250514", "claude-haiku-4-5"
@@ -183,6 +185,31 @@ def test_rules_give_calls_their_lifetime(ledger_of: Made, book: PriceBook) -> No
     )
     rules = (CacheRule((parse("project=q"),), 3600), CacheRule((parse("project=r"),), None))
     assert split(ledger, book, Cache(rules=rules)) == [(0, 0, 2000, 0), (0, 0, 0, 2000), (2000, 0, 0, 0)]
+
+
+def test_storage_is_paid_until_the_next_call_or_the_end(
+    ledger_of: Made, book: PriceBook, tmp_path: Path
+) -> None:
+    """3.60 USD for a million tokens an hour are 1,000 pico-dollars a token and second. 2,000 tokens for 60 s
+    and then 3,000 for 300 s: 120,000 + 900,000 token seconds, 1,020 millionths of a dollar."""
+    file = tmp_path / "cache.yaml"
+    file.write_text("profiles: [{name: anthropic, storage_usd_per_mtok_hour: 3.6}]\n")
+    ledger = ledger_of(call(0, 2000, session="s"), call(60, 3000, session="s"))
+    # 3,000 written x 3.75 + 2,000 read x 0.30 = 11,850
+    assert costs(ledger, book, Cache(load(file))) == (15_000 * MICRO, (11_850 + 1_020) * MICRO)
+    report = of_calls(ledger, Cache(load(file)), book=book, period=ALWAYS, seconds=[300])
+    (row,) = records(report)
+    assert (row["storage"], row["write_premium"]) == (1_020 * MICRO, 2_250 * MICRO)
+    assert (row["read_saving"], row["saving"]) == (5_400 * MICRO, 2_130 * MICRO)
+
+
+def test_lifetimes_that_are_not_renewed_are_for_traces(
+    ledger_of: Made, book: PriceBook, tmp_path: Path
+) -> None:
+    file = tmp_path / "cache.yaml"
+    file.write_text("profiles: [{name: anthropic, refresh_on_hit: false}]\n")
+    with pytest.raises(QuestionError, match="only a trace"):
+        costs(ledger_of(call(0, 2000)), book, Cache(load(file)))
 
 
 # A second count

@@ -11,8 +11,9 @@ The ledger holds no prompts, so which of them begin alike is an estimate, by the
   as the smallest prompt has, which is the most that they can share.
 
 What is written lives up to its lifetime after its last use, reading renews it, and it is there for the next
-call at once. Projects share no cache here, nor do models, nor what the vendor's profile isolates. A row of N
-like calls is N calls one after the other. So one window over the calls finds every hit.
+call at once. Where keeping it costs storage, each call pays it until the next one, or until the end of the
+lifetime, in whole seconds. Projects share no cache here, nor do models, nor what the vendor's profile
+isolates. A row of N like calls is N calls one after the other. So one window over the calls finds every hit.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from costctl import filters
+from costctl.analysis import QuestionError
 from costctl.filters import Filter
 from costctl.ledger import tag_path
 from costctl.simulate.cache_profiles import Profiles, load, said, seconds
@@ -52,6 +54,20 @@ _ISOLATION = {
     "region": "region",
 }
 """The columns of what a profile may isolate by."""
+
+_CACHEABLE = (
+    ("provider", "VARCHAR"),
+    ("model", "VARCHAR"),
+    ("rule", "INTEGER"),
+    ("minimum", "BIGINT"),
+    ("step", "BIGINT"),
+    ("ttl", "BIGINT"),
+    ("is_hour", "BOOLEAN"),
+    ("isolation", "VARCHAR"),
+    ("hourly_pico", "BIGINT"),
+)
+"""What holds for each model of a state that is cached, by rule: name and type. ``ttl`` is in microseconds,
+``hourly_pico`` what keeping a token for an hour costs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +132,7 @@ class Cache:
         of, tag = f"_{number}", setting.calls.engine.tag()
         rule, of_rules = self._rule(tag)
         models = list(self._models(setting))
-        isolation = sorted({name for each in models for name in each[7].split()})
+        isolation = sorted({name for each in models for name in str(each[7]).split()})
         shared = "".join(
             f", CASE WHEN contains(' ' || m.isolation || ' ', ' {name} ') "
             f"THEN coalesce({_ISOLATION[name]}, '') ELSE '' END AS apart_{each}"
@@ -124,15 +140,13 @@ class Cache:
         )
         apart = "".join(f", apart_{each}" for each in range(len(isolation)))
         same = f"PARTITION BY basis, provider, model, rule, project, prefix{apart}"
-        types = ("VARCHAR", "VARCHAR", "INTEGER", "BIGINT", "BIGINT", "BIGINT", "BOOLEAN", "VARCHAR")
-        names = ("provider", "model", "rule", "minimum", "step", "ttl", "is_hour", "isolation")
         listed = ", ".join(
-            f"CAST(unnest(CAST(? AS VARCHAR[])) AS {kind}) AS {name}"
-            for kind, name in zip(types, names, strict=True)
+            f"CAST(unnest(CAST(? AS VARCHAR[])) AS {kind}) AS {name}" for name, kind in _CACHEABLE
         )
+        has_storage = any(each[8] != "0" for each in models)
         # A prompt that is smaller than what is stated does not hold it.
         stated = str(self.stable) if isinstance(self.stable, int) else "own"
-        columns = [[each[place] for each in models] for place in range(len(names))]
+        columns = [[each[place] for each in models] for place in range(len(_CACHEABLE))]
         relations = f"""cacheable{of} AS (SELECT {listed}),
 told{of} AS (
     SELECT *, nullif({tag}, '') AS key, TRY_CAST({tag} AS BIGINT) AS key_tokens, {rule} AS rule,
@@ -140,7 +154,7 @@ told{of} AS (
     FROM {state}
 ),
 based{of} AS (
-    SELECT t.*, m.minimum, m.step, m.ttl, m.is_hour{shared}, t.prompt // t.requests AS own,
+    SELECT t.*, m.minimum, m.step, m.ttl, m.is_hour, m.hourly_pico{shared}, t.prompt // t.requests AS own,
         CASE
             WHEN t.key IS NOT NULL THEN 'key'
             WHEN t.session IS NOT NULL AND t.requests = 1 THEN 'session'
@@ -161,13 +175,15 @@ grouped{of} AS (
 met{of} AS (
     SELECT *,
         coalesce(epoch_us(ts) - lag(epoch_us(ts)) OVER in_order <= ttl, FALSE) AS is_alive,
+        least(coalesce(lead(epoch_us(ts)) OVER in_order - epoch_us(ts), ttl), ttl) AS kept_for,
         coalesce(lag(own) OVER in_order, 0) AS before, min(stated) OVER ({same}) AS shared
     FROM grouped{of}
     WHERE stated IS NULL OR stated <= own
     WINDOW in_order AS ({same} ORDER BY ts, call_key)
 ),
 split{of} AS (
-    SELECT call_key, requests AS calls, prompt, is_hour, basis, is_alive,
+    SELECT call_key, requests AS calls, prompt, is_hour, basis, is_alive, hourly_pico,
+        (kept_for + {_SECOND - 1}) // {_SECOND} AS seconds,
         CASE WHEN shared >= minimum THEN shared // step * step ELSE 0 END AS part,
         CASE WHEN is_alive AND before BETWEEN minimum AND own THEN before // step * step ELSE 0 END AS held,
         CASE WHEN own >= minimum THEN own ELSE 0 END AS whole
@@ -176,6 +192,7 @@ split{of} AS (
 ),
 found{of} AS (
     SELECT call_key, prompt, is_hour,
+        TRY(CASE WHEN basis = 'session' THEN whole ELSE part END * seconds * hourly_pico // 3600) AS storage,
         CASE
             WHEN basis = 'session' THEN held
             WHEN is_alive THEN part * calls
@@ -189,7 +206,7 @@ found{of} AS (
     FROM split{of}
 )"""  # noqa: S608 (constants; values are bound)
         return Change(
-            source="SELECT s.*, f.prompt AS whole_prompt, f.is_hour, f.reads, f.writes "  # noqa: S608
+            source="SELECT s.*, f.prompt AS whole_prompt, f.is_hour, f.reads, f.writes, f.storage "  # noqa: S608
             f"FROM {state} AS s LEFT JOIN found{of} AS f ON f.call_key = s.call_key",
             reached="coalesce(reads + writes > 0, FALSE)",
             values={
@@ -197,6 +214,7 @@ found{of} AS (
                 "cache_read_tokens": "reads",
                 "cache_write_5m_tokens": "CASE WHEN is_hour THEN 0 ELSE writes END",
                 "cache_write_1h_tokens": "CASE WHEN is_hour THEN writes ELSE 0 END",
+                **({"added_pico": "asked.added_pico + storage"} if has_storage else {}),
             },
             relations=relations,
             parameters=(*columns, tag_path(self.key_tag), tag_path(self.tokens_tag), *of_rules),
@@ -212,13 +230,19 @@ found{of} AS (
         last = len(self.rules)
         return (f"CASE {' '.join(whens)} ELSE {last} END" if whens else str(last)), parameters
 
-    def _models(self, setting: Setting) -> Iterator[tuple[str | None, str, str, str, str, str, str, str]]:
-        """What holds for each model of the state that is cached, by rule, as texts that cast to the types of
-        the columns."""
+    def _models(self, setting: Setting) -> Iterator[tuple[str | None, ...]]:
+        """The rows of :data:`_CACHEABLE`, as texts that cast to its types. Raises :class:`QuestionError` for
+        a lifetime that reading does not renew."""
         for provider, model in setting.names:
             profile = self.profiles.of(model)
             if profile is None:
                 continue
+            if not profile.refresh_on_hit:
+                raise QuestionError(
+                    f"the cache profile {profile.name} of {model} has lifetimes that reading does not renew, "
+                    "which only a trace can be simulated with",
+                    "refresh_on_hit: true says that the application renews them",
+                )
             rules = profile.rules_of(model)
             for number, ttl in enumerate([*(each.ttl for each in self.rules), self.ttl]):
                 if ttl is not None:
@@ -232,6 +256,7 @@ found{of} AS (
                         str(lifetime.seconds * _SECOND),
                         str(lifetime.billed_as == "1h").lower(),
                         " ".join(profile.isolation),
+                        str(round(profile.storage * 10**12)),
                     )
 
 

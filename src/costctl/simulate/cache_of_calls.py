@@ -36,6 +36,7 @@ _COLUMNS = (
     Column("break_even", "percent", wide=True),
     Column("read_saving", "money", wide=True),
     Column("write_premium", "money", wide=True),
+    Column("storage", "money", wide=True),
     Column("saving", "money"),
     Column("saving_share", "percent", title="of its cost"),
     Column("by_key", "money", title="by key", wide=True),
@@ -59,6 +60,7 @@ class _Found:
     if_read: int = 0
     """What would be saved if all cached tokens were read, and what it would cost if all were written."""
     if_written: int = 0
+    storage: int = 0
     saving: int = 0
     by_key: int = 0
     by_session: int = 0
@@ -70,7 +72,7 @@ class _Found:
 
     @property
     def read_saving(self) -> int:
-        return self.saving + self.write_premium
+        return self.saving + self.write_premium + self.storage
 
     @property
     def break_even(self) -> Fraction | None:
@@ -193,7 +195,7 @@ SELECT project, coalesce({money("spent_0")}, 0),
     coalesce(sum(cache_read_tokens) FILTER (WHERE changed_1), 0),
     coalesce(sum({written}) FILTER (WHERE changed_1), 0),
     coalesce({money("premium")}, 0), coalesce({money("if_read")}, 0), coalesce({money("if_written")}, 0),
-    coalesce({money(saved)}, 0),
+    coalesce({money("added_pico")} FILTER (WHERE changed_1), 0), coalesce({money(saved)}, 0),
     {", ".join(f"coalesce({money(saved)} FILTER (WHERE basis = '{each}'), 0)" for each in _BASES)}
 FROM priced GROUP BY project ORDER BY project""",  # noqa: S608 (constants; values are bound)
         [tag_path(lever.key_tag)],
@@ -283,6 +285,7 @@ def _figures(found: _Found) -> tuple[Cell, ...]:
         fraction(found.break_even),
         found.read_saving,
         found.write_premium,
+        found.storage,
         found.saving,
         share(found.saving, found.cost),
         found.by_key,
