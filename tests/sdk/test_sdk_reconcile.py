@@ -285,6 +285,24 @@ def test_a_first_look_of_another_process_is_waited_for(
     other.join()
 
 
+def test_a_first_look_that_does_not_end_leaves_the_spend_unknown(
+    brake: Brake, log: Log, store: Store, clock: Clock
+) -> None:
+    """For as long as a lease lasts whose process was killed."""
+    log.call("a", 10, NOON)
+    log.ingest()
+    throttler = brake(BUDGETS, team="search", reconcile_every=None, on_failure="fail_closed")
+    lease = f"another {int(clock.now * 1_000_000) + 1000}".encode()
+    store.change(lambda tx: tx.put("", "lease", lease))
+    assert throttler.look(0.1) is False
+    assert throttler.should_allow_request().refusal == "unknown"
+    assert throttler.look(0) is False
+    assert throttler.should_allow_request().refusal == "unknown"
+    clock.now += 1
+    assert throttler.look(0) is True
+    assert throttler.should_allow_request().refusal == "exceeded"
+
+
 def test_only_one_process_looks_at_a_time(brake: Brake, log: Log, store: Store, clock: Clock) -> None:
     log.call("a", 7, NOON)
     log.ingest()

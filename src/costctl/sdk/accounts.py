@@ -6,6 +6,7 @@ An account is a budget for one value of its scope: a budget of ``{team: each}`` 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -88,6 +89,36 @@ class Accounts:
                 self._spans.clear()  # days that are over
             self._spans[key] = tuple(_spans(budget, date.fromordinal(day)))
         return self._spans[key]
+
+
+def call_of(
+    team: str | None = None,
+    project: str | None = None,
+    user: str | None = None,
+    agent: str | None = None,
+    model: str | None = None,
+    provider: str | None = None,
+    tags: Mapping[str, object] | None = None,
+) -> dict[str, Any]:
+    """What is said of a call, by the public names of its labels, in the texts that the ledger has of them."""
+    said = {
+        "team": team,
+        "project": project,
+        "user": user,
+        "agent": agent,
+        "model": model,
+        "provider": provider,
+    }
+    call: dict[str, Any] = {name: _text(value) for name, value in said.items() if value is not None}
+    if tags:
+        call["tags"] = {name: _text(value) for name, value in tags.items() if value is not None}
+    return call
+
+
+def _text(value: object) -> str:
+    """A label as the call log and the ledger have it: no half characters, and 42 is "42"."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "replace").decode()
 
 
 def critical(budget: Budget) -> Threshold | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import secrets
@@ -23,7 +22,7 @@ from costctl.ledger import Ledger
 from costctl.money import MAX_PICO, PICO_PER_USD
 from costctl.periods import zone as zone_of
 from costctl.sdk import balance
-from costctl.sdk.accounts import Account, Accounts
+from costctl.sdk.accounts import Account, Accounts, call_of
 from costctl.sdk.admission import Admission, exceeded, slowed
 from costctl.sdk.balance import Balance
 from costctl.sdk.forks import Lock
@@ -113,7 +112,7 @@ class BudgetThrottler:
         self._hold = int(hold * _SECOND)
         self._every = None if reconcile_every is None else int(reconcile_every * _SECOND)
         self._accounts = Accounts(self.budgets.budgets, zone)
-        self.labels = _call(team, project, user, agent, model, provider, tags)
+        self.labels = call_of(team, project, user, agent, model, provider, tags)
         """Those of its calls that were given, by name."""
         self._found: dict[tuple[tuple[str, object], ...], tuple[Account, ...]] = {}
         self._days: dict[str, tuple[int, int, int]] = {}
@@ -314,9 +313,9 @@ class BudgetThrottler:
             if self._looked_lately(now):
                 return
             last = self._looked()
-            if first and (last is None or not 0 <= now - last <= _STALE):
+            if first and not _is_within(last, now, _STALE):
                 self.look()
-            elif last is None or not 0 <= now - last < self._every:
+            elif not _is_within(last, now, self._every - 1):
                 # No daemon: one that is killed in the middle of a query may take the process's end with it.
                 # None can be started when the interpreter ends, and where the system has too many.
                 with suppress(RuntimeError):
@@ -338,14 +337,21 @@ class BudgetThrottler:
 
     def look(self, patience: float = _PATIENCE) -> bool:
         """Reconcile, or wait ``patience`` seconds for another process that does. Where the ledger cannot be
-        read, that is said in the log, and calls are answered by ``on_failure`` if there was patience for it;
-        then this returns False."""
+        read, or the other process does not come to an end and nobody has looked lately, that is said in the
+        log, and calls are answered by ``on_failure`` if there was patience for it; then this returns False.
+        """
+        why = ""
         try:
-            self._reconcile(patience)
+            if not self._reconcile(patience) and Ledger(self.ledger).exists:
+                now = int(self.clock() * _SECOND)
+                if not _is_within(self._looked(), now, _STALE):
+                    why = "another process is at it"
         except Exception as error:  # whatever it is, no call of the application fails by it
-            _log.warning("the ledger cannot be looked at: %s", error)
+            why = str(error)
+        if why:
+            _log.warning("the ledger cannot be looked at: %s", why)
             if patience:
-                self._blind = f"what was spent cannot be looked up: {error}"
+                self._blind = f"what was spent cannot be looked up: {why}"
             return False
         self._blind = ""
         return True
@@ -353,7 +359,7 @@ class BudgetThrottler:
     # --- labels and days ----------------------------------------------------------------------------------
 
     def _of_call(self, labels: Mapping[str, Any]) -> tuple[Account, ...]:
-        call = self.labels | _call(**labels) if labels else self.labels
+        call = self.labels | call_of(**labels) if labels else self.labels
         tags = call.get("tags") or {}
         key = (*((name, value) for name, value in call.items() if name != "tags"), *sorted(tags.items()))
         if key not in self._found:
@@ -373,6 +379,11 @@ class BudgetThrottler:
         return day
 
 
+def _is_within(last: int | None, now: int, time: int) -> bool:
+    """Whether ``last`` was at most ``time`` ago; what the clock has not reached yet was at no time."""
+    return last is not None and 0 <= now - last <= time
+
+
 def _new_id(now: int) -> str:
     """One that comes after the earlier ones: what is written together then stands together."""
     return f"{now:014x}{secrets.token_hex(9)}"
@@ -388,36 +399,6 @@ def _let_go(tx: Transaction, known: Reservation | None, now: int) -> None:
     if known is not None and known.held and known.ends > now // balance.HOLD_STEP:
         for account, _ in known.places:
             tx.add(account, balance.hold(known.ends), -known.held)
-
-
-def _call(
-    team: str | None = None,
-    project: str | None = None,
-    user: str | None = None,
-    agent: str | None = None,
-    model: str | None = None,
-    provider: str | None = None,
-    tags: Mapping[str, object] | None = None,
-) -> dict[str, Any]:
-    """What is said of a call, by the public names of its labels, in the texts that the ledger has of them."""
-    said = {
-        "team": team,
-        "project": project,
-        "user": user,
-        "agent": agent,
-        "model": model,
-        "provider": provider,
-    }
-    call: dict[str, Any] = {name: _text(value) for name, value in said.items() if value is not None}
-    if tags:
-        call["tags"] = {name: _text(value) for name, value in tags.items() if value is not None}
-    return call
-
-
-def _text(value: object) -> str:
-    """A label as the call log and the ledger have it: no half characters, and 42 is "42"."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return text.encode("utf-8", "replace").decode()
 
 
 def _pico(name: str, usd: Decimal | int | str) -> int:
