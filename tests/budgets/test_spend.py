@@ -337,9 +337,11 @@ def test_a_budget_in_another_currency_has_the_rate_of_its_first_day(ask: Ask) ->
 
 
 def test_the_forecast_is_what_was_spent_and_what_is_to_come(ask: Ask) -> None:
-    # 3 a day since 1 September; on 11 October at noon 1 so far. 10 days are 30; 21 more are expected at 3.
+    # 3 a day since 1 September, a third of it at 6:00; on 11 October at noon 1 so far, 2 of it are to come.
+    # 10 days are 30; 20 more are expected at 3.
     every_day = [datetime(2024, 9, 1, 6) + timedelta(days=n) for n in range(40)]
-    calls = [call(str(day), 3) for day in every_day] + [call("2024-10-11 06:00:00", 1)]
+    calls = [call(str(day), 1) for day in every_day] + [call("2024-10-11 06:00:00", 1)]
+    calls += [call(str(day + timedelta(hours=12)), 2) for day in every_day]
     [month, year] = ask(
         calls, budget(amounts=(Amount("month", USD), Amount("year", USD))), now="2024-10-11 12:00:00"
     )

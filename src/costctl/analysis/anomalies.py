@@ -16,9 +16,10 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
 
 from costctl.analysis.calls import Calls, Sums, filters_of
-from costctl.analysis.daily import DAY, Day, Days, Known, costs, daily, date_of, known
+from costctl.analysis.daily import Day, Days, costs, daily, date_of
 from costctl.analysis.dimensions import Dimension, Key, dimension, dimensions
 from costctl.analysis.grain import grain_of
+from costctl.analysis.known import DAY, Known, known
 from costctl.analysis.provenance import span, with_provenance
 from costctl.analysis.questions import QuestionError
 from costctl.filters import Filter

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from costctl.analysis.calls import Calls, Sums, filters_of
-from costctl.analysis.daily import DAY, Days, costs, daily, known
+from costctl.analysis.daily import Days, costs, daily
 from costctl.analysis.dimensions import title
 from costctl.analysis.forecast import labels
 from costctl.analysis.grain import grain_of
+from costctl.analysis.known import DAY, known
 from costctl.analysis.provenance import with_provenance
 from costctl.analysis.questions import QuestionError
 from costctl.filters import Filter

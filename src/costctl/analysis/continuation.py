@@ -7,7 +7,8 @@ from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 
-from costctl.analysis.daily import Days, Known, cost
+from costctl.analysis.daily import Days, cost
+from costctl.analysis.known import Known
 from costctl.analysis.questions import QuestionError
 from costctl.money import rounded, share, to_pico
 from costctl.periods import Period, day_start, shifted, unit_start

@@ -3,74 +3,53 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
-from typing import NamedTuple
-from zoneinfo import ZoneInfo
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import NamedTuple, Protocol
 
 from costctl.analysis.calls import Calls
 from costctl.analysis.dimensions import Dimension, Key, dimension
-from costctl.ledger import Engine
-from costctl.periods import Period, day_start, instant_of
+from costctl.analysis.known import DAY, Known, come_by
 
-DAY = timedelta(days=1)
 _DAY_US = 86_400 * 1_000_000
 
 
 class Day(NamedTuple):
-    """Of the calls of one day that have a price: what they cost (pico-dollars), and, of those that say how
-    many requests they stand for, what these cost and how many they are."""
+    """Of the calls of one day that have a price: what they cost (pico-dollars); of those that say how many
+    requests they stand for, what these cost; what had come by a time of day, and what buckets cost
+    (:func:`costctl.analysis.known.come_by`); and how many requests those are that say so."""
 
     cost: int = 0
     counted_cost: int = 0
+    come: int = 0
+    untimed: int = 0
     requests: int = 0
 
 
 Days = dict[date, Day]
 """By days that have calls."""
 
+_SUMS = ("cost", "counted_cost", "come", "untimed")
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """The days of which the ledger knows, as at a time: whole ones from ``first`` up to, not including,
-    ``today``, and of ``today`` the part until ``until``; where that is its very beginning, nothing.
 
-    The day of the last call is whole once it is over by the clock. Calls after the asked time are not looked
-    at, but say that all until then is known.
-    """
-
-    first: date
-    today: date
-    until: datetime
+class Cost(Protocol):
+    """Anything that says what a day cost."""
 
     @property
-    def last(self) -> date:
-        """The last whole day."""
-        return self.today - DAY
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether anything is known of ``today``."""
-        return self.until.date() == self.today and self.until.time() > time(microsecond=1)
+    def cost(self) -> int: ...
 
 
-def known(engine: Engine, now: datetime, zone: ZoneInfo) -> Known | None:
-    """What the ledger knows as at ``now`` (aware); None where it has no call before it."""
-    span = Calls(engine, Period(None, now + timedelta(microseconds=1), zone, "")).span
-    if span is None:
-        return None
-    first, until = (each.astimezone(zone) for each in span)
-    last = (span[1] - timedelta(microseconds=1)).astimezone(zone).date()
-    is_over = last < now.astimezone(zone).date()
-    return Known(first.date(), last + DAY if is_over else last, until)
-
-
-def daily(calls: Calls, scopes: Sequence[tuple[Dimension, ...]]) -> list[dict[Key, Days]]:
-    """For each of ``scopes`` (labels to group by; none of them is about time) the days of each group."""
+def daily(
+    calls: Calls, scopes: Sequence[tuple[Dimension, ...]], until: Known | None = None
+) -> list[dict[Key, Days]]:
+    """For each of ``scopes`` (labels to group by; none of them is about time) the days of each group; with
+    ``until`` also what had come of each day by the time of day until which today is known."""
     names = list(dict.fromkeys(each for scope in scopes for each in scope))
     keys, condition, parameters = calls.selection((*names, dimension("day")))
     engine = calls.engine
+    come, untimed = "0", "0"
+    if until is not None and calls.span is not None:
+        come, untimed = come_by(engine, until, *calls.span, calls.period.zone)
     columns = {each: f"key_{number}" for number, each in enumerate(names)}
     day = f"key_{len(names)}"
     parts = []
@@ -80,7 +59,7 @@ def daily(calls: Calls, scopes: Sequence[tuple[Dimension, ...]]) -> list[dict[Ke
             for each, column in columns.items()
         ]
         shown = ", ".join([f"{number} AS scope", *values, f"{day} AS day"])
-        sums = ", ".join(engine.money_sum(each) + f" AS {each}" for each in ("cost", "counted_cost"))
+        sums = ", ".join(engine.money_sum(each) + f" AS {each}" for each in _SUMS)
         parts.append(
             f"SELECT {shown}, {sums}, CAST(sum(requests) AS BIGINT) AS requests FROM counted GROUP BY ALL"  # noqa: S608
         )
@@ -91,6 +70,8 @@ def daily(calls: Calls, scopes: Sequence[tuple[Dimension, ...]]) -> list[dict[Ke
         {selected},
         coalesce({engine.money_sum("cost_pico")}, 0) AS cost,
         coalesce({engine.money_sum("cost_pico")} FILTER (WHERE requests IS NOT NULL), 0) AS counted_cost,
+        {come} AS come,
+        {untimed} AS untimed,
         coalesce(sum(requests) FILTER (WHERE cost_pico IS NOT NULL), 0) AS requests
     FROM calls
     WHERE {condition}
@@ -100,19 +81,20 @@ def daily(calls: Calls, scopes: Sequence[tuple[Dimension, ...]]) -> list[dict[Ke
         parameters,
     )
     found: list[dict[Key, Days]] = [defaultdict(dict) for _ in scopes]
-    for scope_number, *values, day_number, cost, counted_cost, requests in rows:
-        scope = scopes[scope_number]
-        key = tuple(values[names.index(each)] for each in scope)
-        found[scope_number][key][date_of(day_number)] = Day(int(cost), int(counted_cost), int(requests))
+    for scope_number, *row in rows:
+        key = tuple(row[names.index(each)] for each in scopes[scope_number])
+        day_number, *of_day = row[len(names) :]
+        found[scope_number][key][date_of(day_number)] = Day(*map(int, of_day))
     return found
 
 
-def costs(days: Days, first: date, after: date) -> list[int]:
+def costs(days: Mapping[date, Cost], first: date, after: date) -> list[int]:
     """What each day of [first, after) cost, those without calls too."""
-    return [days.get(first + number * DAY, Day()).cost for number in range((after - first).days)]
+    every = (first + number * DAY for number in range((after - first).days))
+    return [days[day].cost if day in days else 0 for day in every]
 
 
-def cost(days: Days, first: date, after: date) -> int:
+def cost(days: Mapping[date, Cost], first: date, after: date) -> int:
     """What the days of [first, after) cost."""
     return sum(each.cost for day, each in days.items() if first <= day < after)
 
@@ -124,25 +106,6 @@ def added(parts: Iterable[Days]) -> Days:
         for day, each in days.items():
             whole[day] = Day(*map(sum, zip(whole.get(day, Day()), each, strict=True)))
     return whole
-
-
-def part_until(calls: Calls, days: Iterable[date], until: datetime) -> float | None:
-    """Which part of the cost of ``days`` had come by the time of day of ``until``, in the period's zone; None
-    where they cost nothing."""
-    zone, clock = calls.period.zone, until.astimezone(calls.period.zone).time()
-    begun = [
-        Period(day_start(day, zone), instant_of(datetime.combine(day, clock), zone), zone, "") for day in days
-    ]
-    _, condition, parameters = calls.selection(())
-    cost = calls.engine.money_sum("cost_pico")
-    # A day that an offset change cuts may have no such time: its part is then empty, and true of no call.
-    early = " OR ".join(f"({each.sql()})" for each in begun)
-    ((part, whole),) = calls.engine.rows(
-        f"SELECT coalesce({cost} FILTER (WHERE {early}), 0), coalesce({cost}, 0) FROM calls "  # noqa: S608
-        f"WHERE {condition}",
-        parameters,
-    )
-    return int(part) / int(whole) if whole else None
 
 
 def date_of(number: int) -> date:

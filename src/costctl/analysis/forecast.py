@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from costctl.analysis.calls import Calls, Sums, filters_of
 from costctl.analysis.continuation import BOOKS_FORECAST, Continued, Window
-from costctl.analysis.daily import DAY, Days, Known, added, cost, costs, daily, known, part_until
+from costctl.analysis.daily import Days, added, cost, daily
 from costctl.analysis.dimensions import Dimension, Key, dimensions, other, title
 from costctl.analysis.grain import grain_of
+from costctl.analysis.known import DAY, Known, known
 from costctl.analysis.measures import quotient
 from costctl.analysis.provenance import span, with_provenance
 from costctl.analysis.questions import QuestionError, unknown
+from costctl.analysis.to_come import part_come, to_come
 from costctl.filters import Filter
 from costctl.money import rounded, share, to_pico
 from costctl.periods import Period, day_start
 from costctl.report import Cell, Column, Report
 from costctl.series import METHODS, MOST_HISTORY, Forecast, Method
-from costctl.series import forecast as forecast_series
 
 if TYPE_CHECKING:
     from costctl.ledger import Ledger
@@ -39,8 +40,6 @@ _COLUMNS = (
     Column("confidence", "text", wide=True),
 )
 
-_HOURS_OF = 28
-"""Days from which it is known how much of a day has come by a time."""
 _NEAR = Fraction(1, 100)
 """A figure that is stated with three digits is met by one so near."""
 
@@ -87,15 +86,15 @@ def forecast(
         start = min(window.first, until.today - MOST_HISTORY * DAY)
         since = Period(day_start(start, period.zone), until.until, period.zone, "")
         calls = Calls(engine, since, passed, of_grain)
-        groups = daily(calls, ((), asked) if asked else ((),))
-        model = _Model(window, until, rule, _elapsed(calls, until, window))
+        groups = daily(calls, ((), asked) if asked else ((),), until)
+        model = _Model(window, until, rule)
         whole = model.row(groups[0].get((), {}))
         rows = _rows(model, asked, groups[1], top) if asked else [(period.label, *whole.cells)]
         continued = Continued.of(window, until, groups[0].get((), {}))
         if claim is None and continued is not None and continued.is_books_case(window):
             claim = _Claim(to_pico(BOOKS_FORECAST), "the book's case states")
         notes = [
-            *model.notes(now, whole.found),
+            *model.notes(now, whole, asked),
             *(["the total is forecast by itself: the rows need not add up to it"] if asked else []),
             *([] if continued is None else [continued.said]),
             *([] if claim is None else [claim.said(whole, continued)]),
@@ -150,6 +149,8 @@ class _Row:
     annualised: int | None
     is_far: bool
     """Whether the period begins after a longer time that nothing is known of than it lasts."""
+    part_come: float | None
+    """Which part of today's cost usually has come by now; None where today is none of the period's days."""
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -170,13 +171,11 @@ class _Row:
 
 @dataclass(frozen=True, slots=True)
 class _Model:
-    """How days are continued in a ``window``. ``elapsed`` is the part of a day that usually has come by the
-    time until which today is known; None where that is not told by any history."""
+    """How days are continued in a ``window``."""
 
     window: Window
     known: Known
     method: Method | None
-    elapsed: float | None
 
     @property
     def is_over(self) -> bool:
@@ -194,67 +193,62 @@ class _Model:
     @property
     def so_far(self) -> int:
         """How many whole days of the period are known."""
-        return max(0, (min(self.known.today, self.window.after) - self.window.first).days)
+        first, after = max(self.window.first, self.known.first), min(self.known.today, self.window.after)
+        return max(0, (after - first).days)
+
+    @property
+    def before(self) -> int:
+        """How many days of the period lie before the ledger's first call."""
+        return max(0, (min(self.known.first, self.window.after) - self.window.first).days)
 
     def row(self, days: Days) -> _Row:
         today, window = self.known.today, self.window
         spent = cost(days, window.first, min(today, window.after))
         begun = cost(days, today, today + DAY) if self.counts_today else 0
-        start = max(window.first, today)
-        found = forecast_series(
-            costs(days, today - MOST_HISTORY * DAY, today),
-            self.known.last,
-            [start + number * DAY for number in range((window.after - start).days)],
-            spent=spent,
-            begun=begun,
-            elapsed=self.elapsed if self.counts_today else None,
-            method=self.method,
-            so_far=self.so_far,
-        )
+        is_unknown = self.before == window.days
+        found = None if is_unknown else to_come(days, self.known, window.first, window.after, self.method)
         return _Row(
             spent + begun,
             found,
             quotient(spent * window.days, self.so_far) if self.so_far else None,
             None if found is None else window.annualised(found.value),
             self.ahead > window.days,
+            part_come(days, self.known) if self.counts_today else None,
         )
 
-    def notes(self, now: datetime, found: Forecast | None) -> Iterable[str]:
-        zone = self.known.until.tzinfo
-        gap = (now.astimezone(zone).date() - self.known.today).days
+    def notes(self, now: datetime, whole: _Row, by: Sequence[Dimension]) -> Iterable[str]:
+        until, found = self.known.until, whole.found
+        last = (until - timedelta(microseconds=1)).date()
+        if self.before:
+            of = "of the period" if found is None else f"of {_days(self.before)} of the period, before that,"
+            yield f"the first call is of {self.known.first}: {of} nothing is known"
+        if found is None:
+            return
         if self.is_over:
             yield "the period is over: this is what it cost"
-        elif found is not None:
-            yield "in four of five cases it lies between at least and at most, where usage goes on as it was"
-        if self.counts_today and self.elapsed:
-            part = Decimal(self.elapsed).quantize(Decimal("0.001"))
+            return
+        yield "in four of five cases it lies between at least and at most, where usage goes on as it was"
+        if whole.part_come:
+            part = f"{Decimal(whole.part_come).quantize(Decimal('0.001')):.1%}"
+            of_rows = " (of each row its own part)" if by else ""
             yield (
-                f"{self.known.today} is known until {self.known.until:%H:%M}, by when {part:.1%} of a day's "
-                "cost usually has come: the rest is added"
+                f"{self.known.today} is known until {until:%H:%M}, by when {part} of a day's cost usually "
+                f"has come{of_rows}: the rest is added"
             )
-        if gap > 0 and not self.is_over:
-            yield f"the last call is of {self.known.last}: of {_days(gap)} since then nothing is known"
+        if (gap := (now.astimezone(until.tzinfo).date() - last).days - 1) > 0:
+            yield f"the last call is of {last}: of {_days(gap)} since then nothing is known"
         if self.ahead:
             yield (
                 f"nothing is known of {_days(self.ahead)} before the period: the interval is the wider for it"
                 + (", and the confidence low" if self.ahead > self.window.days else "")
             )
-        if found is not None and found.is_rough and not self.is_over:
+        if found.is_rough:
             days = _days(found.days_of_history)
             yield f"low confidence: {days} of history tell no weekdays; from 14 on they are known"
 
 
 def _days(count: int) -> str:
     return f"{count:,} day{'' if count == 1 else 's'}"
-
-
-def _elapsed(calls: Calls, until: Known, window: Window) -> float | None:
-    zone = calls.period.zone
-    if not (window.first <= until.today < window.after and until.has_begun):
-        return None
-    days = [until.today - back * DAY for back in range(1, _HOURS_OF + 1)]
-    before = Period(day_start(days[-1], zone), day_start(until.today, zone), zone, "")
-    return part_until(replace(calls, period=before), days, until.until)
 
 
 def _rows(

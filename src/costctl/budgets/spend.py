@@ -10,14 +10,16 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from costctl.analysis.known import known as known_of
+from costctl.analysis.to_come import to_come
 from costctl.budgets.model import Budget, Budgets, Threshold, is_rolling
 from costctl.budgets.sums import Sum, sums
-from costctl.budgets.windows import DAY, Plan, Window
+from costctl.budgets.windows import Plan, Window
 from costctl.currency import USD, CurrencyError, Rates
 from costctl.ledger import late
 from costctl.periods import zone as zone_of
 from costctl.periods.zones import instant_at, microseconds
-from costctl.series import Forecast, forecast
+from costctl.series import Forecast
 
 if TYPE_CHECKING:
     from costctl.ledger import Engine, Ledger
@@ -114,20 +116,14 @@ def look(
     zone = zone or zone_of()
     with ledger.reading() as engine:
         meta: dict[str, str] = dict(engine.rows("SELECT key, value FROM meta"))
-        oldest, newest = _span(engine, now)
+        newest = _newest(engine, now)
         first = None if known is None else late.since(engine, known)
         changed = None if first is None else instant_at(first)
+        zones = [zone_of(each.zone) if each.zone else zone for each in budgets.budgets]
+        until = {each.key: known_of(engine, now, each) for each in zones}
         plans = [
-            Plan(
-                budget,
-                zone_of(budget.zone) if budget.zone else zone,
-                now,
-                None if oldest is None else instant_at(oldest),
-                None if newest is None else instant_at(newest),
-                changed,
-                forecasts,
-            )
-            for budget in budgets.budgets
+            Plan(budget, each, now, until[each.key], changed, forecasts)
+            for budget, each in zip(budgets.budgets, zones, strict=True)
         ]
         found = sums(engine, plans)
     spent = [
@@ -140,12 +136,12 @@ def look(
     )
 
 
-def _span(engine: Engine, now: datetime) -> tuple[int | None, int | None]:
-    """When the first and the last call began until ``now``."""
-    ((first, last),) = engine.rows(
-        "SELECT epoch_us(min(ts)), epoch_us(max(ts)) FROM calls WHERE epoch_us(ts) <= ?", [microseconds(now)]
+def _newest(engine: Engine, now: datetime) -> int | None:
+    """When the last call began until ``now``."""
+    ((last,),) = engine.rows(
+        "SELECT epoch_us(max(ts)) FROM calls WHERE epoch_us(ts) <= ?", [microseconds(now)]
     )
-    return (None, None) if first is None else (int(first), int(last))
+    return None if last is None else int(last)
 
 
 def _spent(plan: Plan, of_values: Mapping[str, Mapping[date, Sum]], rates: Rates | None) -> Iterator[Spent]:
@@ -199,17 +195,9 @@ def _limit(window: Window, days: Mapping[date, Sum], per_usd: Decimal) -> int | 
 
 
 def _forecast(plan: Plan, window: Window, days: Mapping[date, Sum]) -> Forecast | None:
-    if plan.history is None or is_rolling(window.kind):
+    if plan.known is None or plan.history is None or is_rolling(window.kind):
         return None
-    history = [plan.history + number * DAY for number in range((plan.begun - plan.history).days)]
-    begun = max(plan.begun, window.first)
-    return forecast(
-        [days.get(day, Sum()).cost for day in history],
-        plan.begun - DAY,
-        [begun + number * DAY for number in range((window.after - begun).days)],
-        spent=_added(days, window.first, begun).cost,
-        begun=_added(days, begun, window.after).cost,
-    )
+    return to_come(days, plan.known, window.first, window.after)
 
 
 def _rate(budget: Budget, window: Window, rates: Rates | None) -> Decimal:

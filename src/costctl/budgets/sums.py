@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from costctl import filters
 from costctl.analysis.grain import condition
+from costctl.analysis.known import come_by
 from costctl.budgets.windows import Plan
 from costctl.ledger import tag_path
 from costctl.periods import Period, bucket, day_start
@@ -21,10 +22,13 @@ _DAY_US = 86_400 * 1_000_000
 
 
 class Sum(NamedTuple):
-    """Pico-dollars of the calls that have a price, and how many have none."""
+    """Pico-dollars of the calls that have a price, how many have none, and, where days are forecast, what had
+    come by a time of day, and what buckets cost (:func:`costctl.analysis.known.come_by`)."""
 
     cost: int = 0
     unpriced: int = 0
+    come: int = 0
+    untimed: int = 0
 
 
 Sums = dict[str, dict[date, Sum]]
@@ -42,12 +46,17 @@ def sums(engine: Engine, plans: Sequence[Plan]) -> list[Sums]:
     if not asked:
         return found
     columns = _columns(plans)
-    zones = {plan.zone.key: plan.zone for _, plan in asked}
+    zones = {plan.zone.key: plan for _, plan in asked}
     days = {key: f"day_{number}" for number, key in enumerate(zones)}
     start = min(day_start(plan.steps[0], plan.zone) for _, plan in asked)
     end = asked[0][1].now + timedelta(microseconds=1)
     keys, parameters = _keys(engine, columns)
-    keys += [f"{bucket('day', start, end, zone)} AS {days[key]}" for key, zone in zones.items()]
+    for key, plan in zones.items():
+        day, come, untimed = days[key], "0", "0"
+        if plan.known is not None and plan.forecasts:
+            come, untimed = come_by(engine, plan.known, start, end, plan.zone)
+        keys += [f"{bucket('day', start, end, plan.zone)} AS {day}"]
+        keys += [f"{come} AS {day}_come", f"{untimed} AS {day}_untimed"]
     parts = []
     for number, plan in asked:
         text, bound = _part(engine, number, plan, columns, days[plan.zone.key])
@@ -67,8 +76,8 @@ def sums(engine: Engine, plans: Sequence[Plan]) -> list[Sums]:
 {" UNION ALL ".join(parts)}""",  # noqa: S608 - names are ours, values are bound
         parameters,
     )
-    for number, value, day, cost, unpriced in rows:
-        found[number][value][date.fromordinal(day // _DAY_US + 1)] = Sum(int(cost), int(unpriced))
+    for number, value, step, *sums_of_step in rows:
+        found[number][value][date.fromordinal(step // _DAY_US + 1)] = Sum(*map(int, sums_of_step))
     return found
 
 
@@ -113,9 +122,11 @@ def _part(
             parameters += bound
         conditions.append(f"({' OR '.join(either)})")
     passes, bound = filters.sql(plan.budget.where, columns=columns)
+    cost, come, untimed = (engine.money_sum(each) for each in ("cost", f"{day}_come", f"{day}_untimed"))
     return (
         f"""SELECT {number} AS budget, {value} AS value, {_step(plan, day)} AS step,
-    coalesce({engine.money_sum("cost")}, 0) AS cost, CAST(coalesce(sum(unpriced), 0) AS BIGINT) AS unpriced
+    coalesce({cost}, 0) AS cost, CAST(coalesce(sum(unpriced), 0) AS BIGINT) AS unpriced,
+    {come} AS come, {untimed} AS untimed
 FROM counted
 WHERE {" AND ".join((*conditions, passes))}
 GROUP BY ALL""",  # noqa: S608

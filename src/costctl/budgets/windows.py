@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
+from costctl.analysis.known import DAY, Known
 from costctl.budgets.model import Amount, Budget, is_rolling
 from costctl.periods import Period, recurring
 from costctl.periods.recurring import days
@@ -21,8 +22,6 @@ LATE = timedelta(days=35)
 
 MISSING = 10
 """A period of whose days the ledger lacks more than one in so many is not known."""
-
-DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,27 +44,21 @@ class Window:
 class Plan:
     """What is asked about a ``budget`` at ``now`` (aware).
 
-    ``oldest`` and ``newest`` are the times of the ledger's first and last call, None where it has none: days
-    before and after are not known, rather than empty.
+    ``known`` says of which days the ledger knows, None where it has no calls: days before and after are not
+    known, rather than empty.
     ``changed`` is the time of the first call that has come in late since an earlier look, None without one.
     """
 
     budget: Budget
     zone: ZoneInfo
     now: datetime
-    oldest: datetime | None = None
-    newest: datetime | None = None
+    known: Known | None = None
     changed: datetime | None = None
     forecasts: bool = True
 
     @cached_property
     def today(self) -> date:
         return self.now.astimezone(self.zone).date()
-
-    @cached_property
-    def begun(self) -> date:
-        """The last day of which something is known: a part of it."""
-        return self.today if self.newest is None else self.newest.astimezone(self.zone).date()
 
     @cached_property
     def windows(self) -> tuple[Window, ...]:
@@ -86,9 +79,9 @@ class Plan:
 
     def _base(self, kind: str, back: int) -> tuple[date, date] | None:
         first, after = days(kind, self.today, self.budget.start_day, back)
-        if self.oldest is None:
+        if self.known is None:
             return None
-        missing = self.oldest.astimezone(self.zone).date() - first
+        missing = self.known.first - first
         return None if missing * MISSING > after - first else (first, after)
 
     def _is_late(self, period: Period, back: int) -> bool:
@@ -107,9 +100,9 @@ class Plan:
     @cached_property
     def history(self) -> date | None:
         """From which day on each day is added up for itself; None where nothing is forecast."""
-        if not self.forecasts or all(is_rolling(window.kind) for window in self.windows):
+        if self.known is None or not self.forecasts or all(is_rolling(each.kind) for each in self.windows):
             return None
-        return self.begun - MOST_HISTORY * DAY
+        return self.known.today - MOST_HISTORY * DAY
 
     @cached_property
     def steps(self) -> tuple[date, ...]:

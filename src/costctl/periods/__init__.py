@@ -5,7 +5,7 @@ lasts from the first instant of its date to the first of the next (23, 24 or 25 
 zone skipped the date).
 """
 
-from costctl.periods.buckets import Unit, bucket, bucket_label, buckets
+from costctl.periods.buckets import Unit, bucket, bucket_label, buckets, time_of_day
 from costctl.periods.calendar import day_start, instant_of, shifted, unit_start
 from costctl.periods.period import Period, calendar_period, period
 from costctl.periods.recurring import recurring
@@ -25,6 +25,7 @@ __all__ = [
     "period",
     "recurring",
     "shifted",
+    "time_of_day",
     "unit_start",
     "zone",
     "zone_names",

@@ -36,13 +36,19 @@ def bucket(
     if unit in ("month", "quarter", "year"):
         return _by_boundaries(unit, start, end, zone, microseconds_utc)
     offsets = offset_changes(start, end, zone)
-    local = f"({microseconds_utc} + {_case(microseconds_utc, [(at, o + _YEAR_1) for at, o in offsets])})"
+    local = _local(offsets, microseconds_utc)
     size = {"hour": _HOUR, "day": _DAY, "week": _WEEK}[unit]
     cut = f"{local} - {local} % {size}"
     if unit != "hour":
         return cut
     # When clocks go back an hour comes twice: the offset tells the two apart, the greater being the earlier.
     return f"{cut} + {_case(microseconds_utc, [(at, _OFFSET_BASE - o // SECOND) for at, o in offsets])}"
+
+
+def time_of_day(start: datetime, end: datetime, zone: ZoneInfo) -> str:
+    """An SQL expression: the microseconds that a clock shows at a call since midnight. As for :func:`bucket`,
+    [start, end) must hold every call that counts."""
+    return f"{_local(offset_changes(start, end, zone), 'epoch_us(ts)')} % {_DAY}"
 
 
 def buckets(unit: Unit, start: datetime, end: datetime, zone: ZoneInfo) -> list[int]:
@@ -83,6 +89,11 @@ def bucket_label(unit: Unit, number: int) -> str:
             return first.date().isoformat()
         case _:
             return "{:04d}-W{:02d}".format(*first.isocalendar())
+
+
+def _local(offsets: list[tuple[int, int]], microseconds_utc: str) -> str:
+    """What a clock shows at a call, in microseconds since 0001-01-01."""
+    return f"({microseconds_utc} + {_case(microseconds_utc, [(at, o + _YEAR_1) for at, o in offsets])})"
 
 
 def _case(value: str, steps: list[tuple[int, int]]) -> str:
