@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -12,7 +13,8 @@ import pytest
 from tests.sdk.conftest import Brake, Clock
 
 from costctl.config import SettingError
-from costctl.sdk import Admission, BudgetThrottler, SQLiteStore
+from costctl.documents import DocumentError
+from costctl.sdk import Admission, BudgetThrottler, CallLogError, SQLiteStore
 
 TEAM = (
     "  - {name: search, scope: {team: search}, daily_budget: 10, monthly_budget: 20, auto_throttle: false}\n"
@@ -322,6 +324,20 @@ def test_a_store_that_another_process_holds_is_waited_for(tmp_path: Path) -> Non
 # --- where it comes from ----------------------------------------------------------------------------------
 
 
+def test_faults_go_from_process_to_process(tmp_path: Path) -> None:
+    """From a pool's worker, which makes a throttler of its own, to who started it."""
+    (tmp_path / "budgets.yaml").write_text("budgets:\n  - {nam: a}\n  - {name: b, scop: all}\n")
+    with pytest.raises(DocumentError) as caught:
+        BudgetThrottler(tmp_path / "budgets.yaml")
+    told = pickle.loads(pickle.dumps(caught.value))
+    assert [(str(each), each.hint) for each in told.errors] == [
+        (str(each), each.hint) for each in caught.value.errors
+    ]
+    assert len(told.errors) > 1
+    fault = CallLogError("cannot append", tmp_path)
+    assert pickle.loads(pickle.dumps(fault)).file == tmp_path
+
+
 def test_settings_name_the_file_and_the_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tmp_path.chmod(0o700)
     monkeypatch.chdir(tmp_path)
@@ -335,6 +351,16 @@ def test_settings_name_the_file_and_the_ledger(tmp_path: Path, monkeypatch: pyte
     assert throttler.should_allow_request().allowed
     throttler.close()
     assert (tmp_path / "usage.duckdb.state.sqlite").exists()
+
+
+def test_an_answer_is_true_if_it_is_allowed() -> None:
+    assert Admission(True, "within budget")
+    assert not Admission(False, "why")
+
+
+def test_an_answer_goes_from_process_to_process() -> None:
+    answer = pickle.loads(pickle.dumps(Admission(False, "why", "id", "slowed")))
+    assert (answer, answer.reservation, answer.refusal) == ((False, "why"), "id", "slowed")
 
 
 def test_an_answer_is_a_pair() -> None:

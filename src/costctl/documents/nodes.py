@@ -35,6 +35,13 @@ class DocumentError(Exception):
         self.hint = hint
         self.errors: tuple[DocumentError, ...] = (self,)
 
+    def __reduce__(self) -> tuple[type[DocumentError], tuple[object, ...], dict[str, object]]:
+        return (
+            type(self),
+            (self.file, self.line, self.column, self.message, self.hint),
+            {"errors": self.errors},
+        )
+
     @classmethod
     def of(cls, errors: Iterable[DocumentError]) -> DocumentError:
         """The first of ``errors`` in the file's order, carrying all of them; equal ones are told once."""

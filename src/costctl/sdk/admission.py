@@ -12,7 +12,7 @@ Refusal = Literal["", "exceeded", "slowed", "unknown"]
 
 
 class Admission(tuple[bool, str]):
-    """``(allowed, reason)``.
+    """``(allowed, reason)``; true if it is allowed.
 
     ``reservation`` is what to settle when the call has been made, or to ask again with. ``refusal`` says in a
     word why it was refused: a budget is ``exceeded``, requests are ``slowed`` down, or the spend is
@@ -27,6 +27,12 @@ class Admission(tuple[bool, str]):
         self.reservation = reservation
         self.refusal = refusal
         return self
+
+    def __getnewargs__(self) -> tuple[bool, str, str, Refusal]:
+        return (*self, self.reservation, self.refusal)
+
+    def __bool__(self) -> bool:
+        return self[0]
 
     @property
     def allowed(self) -> bool:

@@ -35,6 +35,9 @@ class CallLogError(Exception):
         super().__init__(message)
         self.file = file
 
+    def __reduce__(self) -> tuple[type[CallLogError], tuple[str, Path]]:
+        return type(self), (str(self), self.file)
+
 
 class CallLog:
     """The files ``calls-YYYY-MM-DD.jsonl`` in ``directory``, which is made when the first line is written;
