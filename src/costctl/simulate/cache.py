@@ -138,6 +138,8 @@ class Cache:
             f"THEN coalesce({_ISOLATION[name]}, '') ELSE '' END AS apart_{each}"
             for each, name in enumerate(isolation)
         )
+        others = sorted({_ISOLATION[each] for each in isolation} - {"project", "agent"})
+        kept = "".join(f", {each}" for each in others)
         apart = "".join(f", apart_{each}" for each in range(len(isolation)))
         same = f"PARTITION BY basis, provider, model, rule, project, prefix{apart}"
         listed = ", ".join(
@@ -149,9 +151,11 @@ class Cache:
         columns = [[each[place] for each in models] for place in range(len(_CACHEABLE))]
         relations = f"""cacheable{of} AS (SELECT {listed}),
 told{of} AS (
-    SELECT *, nullif({tag}, '') AS key, TRY_CAST({tag} AS BIGINT) AS key_tokens, {rule} AS rule,
+    SELECT call_key, ts, provider, model, project, agent, session, requests{kept},
+        nullif({tag}, '') AS key, TRY_CAST({tag} AS BIGINT) AS key_tokens, {rule} AS rule,
         coalesce(input_tokens, 0) + {_CACHED} AS prompt, {_CACHED} AS cached
     FROM {state}
+    WHERE grain = 'call' AND requests > 0 AND coalesce(mode, 'standard') <> 'batch'
 ),
 based{of} AS (
     SELECT t.*, m.minimum, m.step, m.ttl, m.is_hour, m.hourly_pico{shared}, t.prompt // t.requests AS own,
@@ -163,10 +167,11 @@ based{of} AS (
     FROM told{of} AS t
     JOIN cacheable{of} AS m
         ON m.model = t.model AND m.provider IS NOT DISTINCT FROM t.provider AND m.rule = t.rule
-    WHERE t.grain = 'call' AND t.requests > 0 AND t.prompt > 0 AND coalesce(t.mode, 'standard') <> 'batch'
+    WHERE t.prompt > 0
 ),
 grouped{of} AS (
-    SELECT *,
+    SELECT call_key, epoch_us(ts) AS moment, provider, model, rule, project, basis{apart}, requests, prompt,
+        own, cached, minimum, step, ttl, is_hour, hourly_pico,
         CASE basis WHEN 'key' THEN key WHEN 'session' THEN session ELSE coalesce(agent, '') END AS prefix,
         CASE basis WHEN 'key' THEN coalesce(key_tokens, own) WHEN 'stable' THEN {stated} END AS stated
     FROM based{of}
@@ -174,12 +179,12 @@ grouped{of} AS (
 ),
 met{of} AS (
     SELECT *,
-        coalesce(epoch_us(ts) - lag(epoch_us(ts)) OVER in_order <= ttl, FALSE) AS is_alive,
-        least(coalesce(lead(epoch_us(ts)) OVER in_order - epoch_us(ts), ttl), ttl) AS kept_for,
+        coalesce(moment - lag(moment) OVER in_order <= ttl, FALSE) AS is_alive,
+        least(coalesce(lead(moment) OVER in_order - moment, ttl), ttl) AS kept_for,
         coalesce(lag(own) OVER in_order, 0) AS before, min(stated) OVER ({same}) AS shared
     FROM grouped{of}
     WHERE stated IS NULL OR stated <= own
-    WINDOW in_order AS ({same} ORDER BY ts, call_key)
+    WINDOW in_order AS ({same} ORDER BY moment, call_key)
 ),
 split{of} AS (
     SELECT call_key, requests AS calls, prompt, is_hour, basis, is_alive, hourly_pico,

@@ -114,16 +114,18 @@ def of_calls(
         lifetimes = list(dict.fromkeys(seconds)) or _lifetimes(lever, models)
         found: dict[str | None, dict[int, _Found]] = {}
         states: dict[int, States] = {}
+        missed: dict[int, dict[str, int]] = {}
         for ttl in lifetimes:
             tried = _Tried(**{**_parts(lever), "ttl": ttl, "rules": (), "lifetimes": tuple(lifetimes)})
             states[ttl] = States.of(calls, book, [tried])
-            for project, each in _by_project(states[ttl], lever).items():
+            of_ttl, missed[ttl] = _by_project(states[ttl], lever)
+            for project, each in of_ttl.items():
                 found.setdefault(project, {})[ttl] = each
         only = lifetimes[0] if len(lifetimes) == 1 else None
         picked = {project: only or _best(each) for project, each in found.items()}
         notes = [*_uncached(calls, lever, models)]
         report = _report(found, picked, lifetimes, notes, is_smallest=lever.stable == "smallest")
-        return states[lifetimes[0]].told(report)
+        return states[lifetimes[0]].told(report, [missed[lifetimes[0]]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +164,8 @@ def _lifetimes(lever: Cache, models: Iterable[str]) -> list[int]:
     return sorted(found) or [300]
 
 
-def _by_project(states: States, lever: Cache) -> dict[str | None, _Found]:
+def _by_project(states: States, lever: Cache) -> tuple[dict[str | None, _Found], dict[str, int]]:
+    """What is found by project; and how many calls stay, by the reason why."""
     money = states.calls.engine.money_sum
     tag = basis(states.calls.engine.tag())
     saved = "spent_0 - spent_1"
@@ -189,7 +192,8 @@ priced AS (
     LEFT JOIN offered AS p ON s.changed_1 AND {sql.on("s", "p")}
     LEFT JOIN cacheable_1 AS m ON m.model = s.model AND m.provider IS NOT DISTINCT FROM s.provider
 )
-SELECT project, coalesce({money("spent_0")}, 0),
+SELECT project, missed_1, coalesce(sum(coalesce(was_requests, 1)) FILTER (WHERE missed_1 IS NOT NULL), 0),
+    coalesce({money("spent_0")}, 0),
     coalesce(sum(requests) FILTER (WHERE changed_1), 0),
     coalesce(sum({hits}) FILTER (WHERE changed_1), 0),
     coalesce(sum(cache_read_tokens) FILTER (WHERE changed_1), 0),
@@ -197,10 +201,16 @@ SELECT project, coalesce({money("spent_0")}, 0),
     coalesce({money("premium")}, 0), coalesce({money("if_read")}, 0), coalesce({money("if_written")}, 0),
     coalesce({money("added_pico")} FILTER (WHERE changed_1), 0), coalesce({money(saved)}, 0),
     {", ".join(f"coalesce({money(saved)} FILTER (WHERE basis = '{each}'), 0)" for each in _BASES)}
-FROM priced GROUP BY project ORDER BY project""",  # noqa: S608 (constants; values are bound)
+FROM priced GROUP BY project, missed_1 ORDER BY project, missed_1""",  # noqa: S608 (constants; values are bound)
         [tag_path(lever.key_tag)],
     )
-    return {row[0]: _Found(*map(int, row[1:])) for row in rows}
+    found: dict[str | None, _Found] = {}
+    missed: dict[str, int] = {}
+    for project, reason, calls, *figures in rows:
+        found[project] = found.get(project, _Found()) + _Found(*map(int, figures))
+        if reason is not None:
+            missed[reason] = missed.get(reason, 0) + int(calls)
+    return found, missed
 
 
 _BASES = ("key", "session", "stable")
@@ -230,8 +240,8 @@ def _report(
             each = found[project][ttl]
             if not each.calls:
                 continue
-            good = "saves" if single else BEST if ttl == picked[project] else ""
-            verdict = LOSES if each.saving < 0 else good
+            good = "saves" if single else BEST
+            verdict = LOSES if each.saving < 0 else good if each.saving > 0 and ttl == picked[project] else ""
             rows.append((project, said(ttl), *_figures(each), verdict))
     for project in order:
         least = min(-each.saving for each in found[project].values())
