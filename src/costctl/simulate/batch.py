@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from costctl.analysis.calls import Calls
 from costctl.periods.zones import SECOND
 from costctl.simulate.rules import Place, conditions, understood
 from costctl.simulate.state import Change, Kind, Setting
@@ -52,6 +53,10 @@ _COOLED = {
     "cache_write_5m_tokens": "coalesce(cache_write_5m_tokens, 0) + coalesce(cache_read_tokens, 0)",
 }
 """What the tokens of a call become that stays and loses its hit."""
+
+_IS_COOLED = f"""moment - lag(moment) OVER of_cache <= {WARM}
+            AND coalesce(moment - max(CASE WHEN NOT leaves THEN moment END) OVER before > {WARM}, TRUE)"""
+"""Whether only calls that go used a call's cache in the time in which it stays warm."""
 
 _IN_CACHE = {
     "kept": "as many tokens are read from the cache in a batch as before",
@@ -121,22 +126,23 @@ class Batch:
         batched = [each for each, rows in setting.book.rows_for(setting.names).items()
                    if any(row.mode == "batch" for row in rows)]  # fmt: skip
         known = " OR ".join(["(provider IS NOT DISTINCT FROM ? AND model = ?)"] * len(batched)) or "FALSE"
-        same = ", ".join(_SAME_CACHE)
+        same, is_called = ", ".join(_SAME_CACHE), f"bound BETWEEN 1 AND {bound}"
         relations = f"""{waiting},
+caches{of} AS (
+    SELECT kind, coalesce(mode, 'standard') <> 'batch' AND ({known}) AS has_batches,
+        dense_rank() OVER (ORDER BY {same}) AS cache
+    FROM kinds{of}
+),
 left{of} AS (
-    SELECT call_key, moment, {same}, bound BETWEEN 1 AND {bound} AS is_called,
-        bound BETWEEN 1 AND {bound} AND coalesce(mode, 'standard') <> 'batch' AND ({known}) AS leaves
-    FROM waiting{of}
+    SELECT call_key, moment, cache, {is_called} AS is_called, {is_called} AND has_batches AS leaves
+    FROM waiting{of} JOIN caches{of} USING (kind)
 ),
 warmed{of} AS (
-    SELECT call_key, is_called,
-        moment - lag(moment) OVER of_cache <= {WARM}
-            AND coalesce(moment - max(CASE WHEN NOT leaves THEN moment END) OVER before > {WARM}, TRUE)
-            AS is_cooled
+    SELECT call_key, is_called, {_IS_COOLED if _reads(calls) else "FALSE"} AS is_cooled
     FROM left{of}
-    WINDOW of_cache AS (PARTITION BY {same} ORDER BY moment, call_key),
+    WINDOW of_cache AS (PARTITION BY cache ORDER BY moment, call_key),
         before AS (
-            PARTITION BY {same} ORDER BY moment, call_key ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+            PARTITION BY cache ORDER BY moment, call_key ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
         )
 )"""  # noqa: S608 (constants; values are bound)
         can_go = "is_called AND coalesce(s.mode, 'standard') NOT IN ('batch', 'flex')"
@@ -160,6 +166,13 @@ warmed{of} AS (
         for name in dict.fromkeys((*batched, *_COOLED)):
             values[name] = f"CASE WHEN goes THEN {batched.get(name, name)} ELSE {_COOLED.get(name, name)} END"
         return values
+
+
+def _reads(calls: Calls) -> bool:
+    """Whether any of ``calls`` reads from a cache; else nothing can cool."""
+    _, condition, parameters = calls.selection(())
+    some = f"SELECT 1 FROM calls WHERE {condition} AND cache_read_tokens > 0 LIMIT 1"  # noqa: S608
+    return bool(calls.engine.rows(some, parameters))
 
 
 def of_document(document: Document) -> Batch:

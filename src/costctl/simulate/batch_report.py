@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from costctl.analysis.calls import Calls, filters_of
-from costctl.analysis.dimensions import Dimension, dimensions, title
+from costctl.analysis.dimensions import Dimension, Key, dimensions, title
 from costctl.analysis.grain import grain_of
 from costctl.filters import Filter
 from costctl.money import share
 from costctl.periods import Period, bucket
 from costctl.pricing.book import PriceBook
+from costctl.records import INPUT_TOKENS
 from costctl.report import Cell, Chart, Column, Report
 from costctl.simulate.batch import BYTES_PER_TOKEN, CACHES, LIMITS, Batch, Limits
-from costctl.simulate.before_after import BeforeAfter, figures
+from costctl.simulate.before_after import BeforeAfter, Group, figures, keys_of, notes, sums
 from costctl.simulate.state import States
 from costctl.simulate.trim import PROMPT
 from costctl.simulate.waiting import BOUNDS, Bound
@@ -56,23 +57,100 @@ def simulate_batch(
     with ledger.reading() as engine:
         calls = Calls(engine, period, filters_of(where), of_grain)
         states = States.of(calls, book, [lever])
-        found = BeforeAfter.of(states, asked)
-        report = _by(found, asked, lever.bound) if asked else _bounds(states, lever, found)
+        found = _Found.of(states, asked)
+        report = _by(found.of_groups, lever.bound) if asked else _bounds(states, lever, found)
         said = list(_figures(states, lever, found))
-        return states.told(
-            replace(
-                report,
-                figures={column.name: value for column, value in said},
-                figure_columns=tuple(column for column, _ in said),
-                notes=(*found.notes(f"batch ({lever.bound})"), *report.notes, *_without_session(states)),
-            )
+        report = replace(
+            report,
+            figures={column.name: value for column, value in said},
+            figure_columns=tuple(column for column, _ in said),
+            notes=(
+                *notes(found.whole, f"batch ({lever.bound})"),
+                *(report.notes if not asked else _limits(found.providers)),
+                *_without_session(calls),
+            ),
         )
+        return states.told(report, [found.missed])
 
 
-def _by(found: BeforeAfter, by: tuple[Dimension, ...], bound: Bound) -> Report:
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What one pass over a state finds: sums over groups of calls; those that go into batches, into how many
+    at least (one or more for each day of the period's zone and each model, by the limits of its provider), of
+    which providers, and whether they have cached tokens; hits that calls lose which stay, and what that costs
+    (pico-dollars); and why calls were left that were to go."""
+
+    of_groups: BeforeAfter
+    batched: int
+    batches: int
+    providers: frozenset[str]
+    cached: bool
+    hits: int
+    hits_cost: int
+    missed: Mapping[str, int]
+
+    @property
+    def whole(self) -> Group:
+        return self.of_groups.whole
+
+    @classmethod
+    def of(cls, states: States, by: Sequence[Dimension] = ()) -> _Found:
+        calls = states.calls
+        keys, parameters = keys_of(calls, by)
+        money, day = calls.engine.money_sum, "0"
+        if calls.span:
+            day = bucket("day", *calls.span, calls.period.zone)
+        goes = "changed_1 AND mode = 'batch' AND coalesce(was_mode, 'standard') <> 'batch'"
+        cools = "changed_1 AND coalesce(mode, 'standard') = coalesce(was_mode, 'standard')"
+        requests = "coalesce(was_requests, 1)"
+        columns = [
+            *keys,
+            "was_provider",
+            "was_model",
+            f"{day} AS day",
+            "missed_1",
+            f"sum({requests}) FILTER (WHERE missed_1 IS NOT NULL)",
+            f"sum({requests}) FILTER (WHERE {goes})",
+            f"sum({PROMPT}) FILTER (WHERE {goes})",
+            f"sum({_CACHED}) FILTER (WHERE {goes})",
+            f"sum({requests}) FILTER (WHERE {cools})",
+            money(f"CASE WHEN {cools} THEN spent_1 - spent_0 END"),
+            *sums(calls.engine, 1),
+        ]
+        batched, batches, cached, hits, hits_cost = 0, 0, 0, 0, 0
+        providers: set[str] = set()
+        missed: Counter[str] = Counter()
+        groups: dict[Key, Group] = {}
+        select = f"SELECT {', '.join(columns)} FROM state GROUP BY ALL ORDER BY ALL"  # noqa: S608 (constants)
+        for row in states.rows(select, parameters):
+            key, (provider, model, _, reason, left, *figures_of) = tuple(row[: len(by)]), row[len(by) :]
+            of_day, tokens, with_cache, cooled, cost = (int(each or 0) for each in figures_of[:5])
+            groups[key] = groups.get(key, Group()).with_(Group(*map(int, figures_of[5:])))
+            if reason:
+                missed[reason] += int(left)
+            if of_day:
+                seller = _seller(states.book, provider, model)
+                providers.add(seller)
+                batched += of_day
+                batches += _count(LIMITS.get(seller, Limits(None, None)), of_day, tokens)
+            cached, hits, hits_cost = cached + with_cache, hits + cooled, hits_cost + cost
+        found = BeforeAfter.of_groups(by, groups)
+        return cls(found, batched, batches, frozenset(providers), cached > 0, hits, hits_cost, missed)
+
+
+_CACHED = " + ".join(f"coalesce(was_{name}, 0)" for name in INPUT_TOKENS[1:])
+
+
+def _count(limits: Limits, requests: int, tokens: int) -> int:
+    """How many batches so many requests with so many tokens of prompts take at least."""
+    parts = [(requests, limits.requests), (tokens * BYTES_PER_TOKEN, limits.bytes)]
+    return max([1, *(-(-count // limit) for count, limit in parts if limit)])
+
+
+def _by(found: BeforeAfter, bound: Bound) -> Report:
     return Report(
         command=COMMAND,
-        title=title(f"What batches would have saved ({bound} calls)", by),
+        title=title(f"What batches would have saved ({bound} calls)", found.by),
         columns=found.columns(_BY),
         rows=found.rows(_BY),
         totals=found.totals(_BY),
@@ -80,19 +158,17 @@ def _by(found: BeforeAfter, by: tuple[Dimension, ...], bound: Bound) -> Report:
     )
 
 
-def _bounds(states: States, lever: Batch, found: BeforeAfter) -> Report:
+def _bounds(states: States, lever: Batch, of_lever: _Found) -> Report:
     rows: list[tuple[Cell, ...]] = []
     providers: set[str] = set()
     for bound in BOUNDS:
+        found = of_lever
         if bound != lever.bound:
-            its = States.of(states.calls, states.book, [replace(lever, bound=bound)])
-            whole = BeforeAfter.of(its).whole
-        else:
-            its, whole = states, found.whole
-        requests, batches, of = _batches(its)
-        providers |= of
-        part = share(requests, whole.requests_before)
-        rows.append((bound, _MEANING[bound], requests, part, batches, *figures(whole, _COSTS)))
+            found = _Found.of(States.of(states.calls, states.book, [replace(lever, bound=bound)]))
+        providers |= found.providers
+        part = share(found.batched, found.whole.requests_before)
+        costs = figures(found.whole, _COSTS)
+        rows.append((bound, _MEANING[bound], found.batched, part, found.batches, *costs))
     return Report(
         command=COMMAND,
         title="What batches would have saved",
@@ -108,30 +184,9 @@ def _bounds(states: States, lever: Batch, found: BeforeAfter) -> Report:
             Column("saving_share", "percent", title="saved"),
         ),
         rows=rows,
-        charts=(Chart("bar", "saving_share", full=1),) if found.whole.cost_before > 0 else (),
+        charts=(Chart("bar", "saving_share", full=1),) if of_lever.whole.cost_before > 0 else (),
         notes=tuple(_limits(providers)),
     )
-
-
-def _batches(states: States) -> tuple[int, int, set[str]]:
-    """How many calls go into batches, into how many at least (one or more for each day of the period's zone
-    and model, by the limits of its provider), and of which providers."""
-    calls = states.calls
-    day = bucket("day", *calls.span, calls.period.zone) if calls.span else "0"
-    rows = states.rows(
-        f"SELECT was_provider, was_model, {day} AS day, sum(coalesce(was_requests, 1)), sum({PROMPT})\n"
-        "FROM state WHERE changed_1 AND mode = 'batch' AND coalesce(was_mode, 'standard') <> 'batch'\n"
-        "GROUP BY ALL"
-    )
-    requests, batches, providers = 0, 0, Counter[str]()
-    for provider, model, _, of_day, tokens in rows:
-        seller = _seller(states.book, provider, model)
-        limits = LIMITS.get(seller, Limits(None, None))
-        parts = [(int(of_day), limits.requests), (int(tokens) * BYTES_PER_TOKEN, limits.bytes)]
-        batches += max([1, *(-(-count // limit) for count, limit in parts if limit)])
-        requests += int(of_day)
-        providers[seller] += int(of_day)
-    return requests, batches, set(providers)
 
 
 def _seller(book: PriceBook, provider: str | None, model: str) -> str:
@@ -158,43 +213,34 @@ def _limits(providers: Iterable[str]) -> Iterator[str]:
         )
 
 
-def _without_session(states: States) -> Iterator[str]:
-    counted = "sum(coalesce(was_requests, 1)) FILTER (WHERE {})"
-    session, bucketed = "grain = 'call' AND session IS NULL", "grain = 'bucket'"
-    ((calls, buckets),) = states.rows(
-        f"SELECT coalesce({counted.format(session)}, 0), coalesce({counted.format(bucketed)}, 0) FROM state"  # noqa: S608
+def _without_session(calls: Calls) -> Iterator[str]:
+    _, condition, parameters = calls.selection(())
+    counted = "coalesce(sum(coalesce(requests, 1)) FILTER (WHERE {}), 0)"
+    counts = [counted.format("grain = 'call' AND session IS NULL"), counted.format("grain = 'bucket'")]
+    ((single, buckets),) = calls.engine.rows(
+        f"SELECT {', '.join(counts)} FROM calls WHERE {condition}",  # noqa: S608 (constants)
+        parameters,
     )
-    if calls:
-        are = "call names" if calls == 1 else "calls name"
-        yield f"{int(calls):,} {are} no session: what follows on them is not known"
+    if single:
+        name = "call names" if single == 1 else "calls name"
+        yield f"{int(single):,} {name} no session: what follows on them is not known"
     if buckets:
         yield f"{int(buckets):,} calls are in buckets of usage reports: only a rule says that they can wait"
 
 
-def _figures(states: States, lever: Batch, found: BeforeAfter) -> Iterator[tuple[Column, Cell]]:
+def _figures(states: States, lever: Batch, found: _Found) -> Iterator[tuple[Column, Cell]]:
     whole = found.whole
     yield Column("bound", "text", hidden=True), lever.bound
     yield Column("cost_before", "money", hidden=True), whole.cost_before
     yield Column("cost_after", "money", hidden=True), whole.cost_after
     yield Column("saving", "money", title=f"saving ({lever.bound})"), whole.saving
-    cached = bool(
-        states.rows(
-            "SELECT 1 FROM state WHERE changed_1 AND mode = 'batch' AND coalesce(was_cache_read_tokens, 0) "
-            "+ coalesce(was_cache_write_5m_tokens, 0) + coalesce(was_cache_write_1h_tokens, 0) > 0 LIMIT 1"
-        )
-    )
     titles = {"kept": "if hits are kept", "lost": "if none is hit", "hour": "if written for an hour"}
     for cache in CACHES:
         saving = whole.saving
-        if cached and cache != lever.cache:
+        if found.cached and cache != lever.cache:
             before, after = States.of(states.calls, states.book, [replace(lever, cache=cache)]).costs()
             saving = before - after
-        yield Column(f"saving_cache_{cache}", "money", title=titles[cache], hidden=not cached), saving
-    money = states.calls.engine.money_sum
-    cooled = "changed_1 AND coalesce(mode, 'standard') = coalesce(was_mode, 'standard')"
-    ((hits, cost),) = states.rows(
-        f"SELECT coalesce(sum(coalesce(was_requests, 1)) FILTER (WHERE {cooled}), 0), "  # noqa: S608 (constants)
-        f"coalesce({money(f'CASE WHEN {cooled} THEN spent_1 - spent_0 END')}, 0) FROM state"
-    )
-    yield Column("lost_hits", "count", title="hits that calls lose which stay", hidden=not hits), int(hits)
-    yield Column("lost_hits_cost", "money", title="which costs", hidden=not hits), int(cost)
+        yield Column(f"saving_cache_{cache}", "money", title=titles[cache], hidden=not found.cached), saving
+    unseen = not found.hits
+    yield Column("lost_hits", "count", title="hits that calls lose which stay", hidden=unseen), found.hits
+    yield Column("lost_hits_cost", "money", title="which costs", hidden=unseen), found.hits_cost

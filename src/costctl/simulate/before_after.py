@@ -46,6 +46,10 @@ class Group(NamedTuple):
     def saving(self) -> int:
         return self.cost_before - self.cost_after
 
+    def with_(self, other: Group) -> Group:
+        """The sums over the calls of both."""
+        return Group(*map(sum, zip(self, other, strict=True)))
+
 
 @dataclass(frozen=True, slots=True)
 class Measure:
@@ -106,13 +110,17 @@ class BeforeAfter:
     @classmethod
     def of(cls, states: States, by: Sequence[Dimension] = ()) -> BeforeAfter:
         """In one pass over the calls. A dimension that levers change is taken as it was."""
-        keys, parameters = _keys(states.calls, by)
-        columns = ", ".join((*keys, *_sums(states.calls.engine, len(states.levers))))
+        keys, parameters = keys_of(states.calls, by)
+        columns = ", ".join((*keys, *sums(states.calls.engine, len(states.levers))))
         select = f"SELECT {columns} FROM state GROUP BY ALL HAVING count(*) > 0"  # noqa: S608 (constants)
         width = len(by)
         groups = {
             tuple(row[:width]): Group(*map(int, row[width:])) for row in states.rows(select, parameters)
         }
+        return cls.of_groups(by, groups)
+
+    @classmethod
+    def of_groups(cls, by: Sequence[Dimension], groups: dict[Key, Group]) -> BeforeAfter:
         whole = Group(*map(sum, zip(*groups.values(), strict=True))) if groups else Group()
         return cls(tuple(by), groups, whole)
 
@@ -134,18 +142,19 @@ class BeforeAfter:
     def _labels(self, key: Key) -> tuple[Cell, ...]:
         return tuple(each.label(value) for each, value in zip(self.by, key, strict=True))
 
-    def notes(self, what: str) -> Iterator[str]:
-        """Sentences on a lever, ``what``, that reaches nothing, or with which calls cost more."""
-        if not self.whole.changed:
-            yield f"{what}: no call is reached, so nothing is saved"
-        elif self.whole.saving < 0:
-            yield f"{what} costs more: ${rounded(-self.whole.saving):,f}"
-        if self.whole.dearer:
-            call = "call costs" if self.whole.dearer == 1 else "calls cost"
-            yield (
-                f"{what}: {self.whole.dearer:,} {call} more than before, "
-                f"${rounded(self.whole.dearer_cost):,f} together, which the saving is net of"
-            )
+
+def notes(whole: Group, what: str) -> Iterator[str]:
+    """Sentences on a lever, ``what``, that reaches nothing of ``whole``, or with which calls cost more."""
+    if not whole.changed:
+        yield f"{what}: no call is reached, so nothing is saved"
+    elif whole.saving < 0:
+        yield f"{what} costs more: ${rounded(-whole.saving):,f}"
+    if whole.dearer:
+        call = "call costs" if whole.dearer == 1 else "calls cost"
+        yield (
+            f"{what}: {whole.dearer:,} {call} more than before, ${rounded(whole.dearer_cost):,f} together, "
+            "which the saving is net of"
+        )
 
 
 def figures(group: Group, names: Sequence[str]) -> tuple[Cell, ...]:
@@ -153,7 +162,8 @@ def figures(group: Group, names: Sequence[str]) -> tuple[Cell, ...]:
     return tuple(MEASURES[name].value(group) for name in names)
 
 
-def _keys(calls: Calls, by: Sequence[Dimension]) -> tuple[list[str], list[str]]:
+def keys_of(calls: Calls, by: Sequence[Dimension]) -> tuple[list[str], list[str]]:
+    """SQL for the value of each dimension in a state, as the calls were, and its parameters."""
     keys: list[str] = []
     parameters: list[str] = []
     for number, each in enumerate(by):
@@ -163,8 +173,8 @@ def _keys(calls: Calls, by: Sequence[Dimension]) -> tuple[list[str], list[str]]:
     return keys, parameters
 
 
-def _sums(engine: Engine, levers: int) -> list[str]:
-    """SQL for each of :class:`Group`, in order."""
+def sums(engine: Engine, levers: int) -> list[str]:
+    """SQL for each of :class:`Group`, in order, over a state after so many levers."""
     changed = " OR ".join(f"changed_{number}" for number in range(1, levers + 1)) or "FALSE"
     more = f"(spent_{levers} > spent_0)"
     counted = "FILTER (WHERE was_requests IS NOT NULL)"

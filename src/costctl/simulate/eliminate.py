@@ -30,7 +30,8 @@ REASONS: tuple[Reason, ...] = get_args(Reason)
 KEPT = timedelta(hours=24)
 """How long an answer is kept, where nothing else is said."""
 
-_LABELS = "provider, model, coalesce(mode, 'standard'), team, project, user_id, agent, api_key, workspace"
+_LABELS = "provider, model, team, project, user_id, agent, api_key, workspace"
+_FAILED = "coalesce(NOT success, FALSE)"
 _NONE = "CAST(NULL AS MAP(VARCHAR, BIGINT))"
 
 
@@ -74,46 +75,43 @@ class Eliminate:
 
     def change(self, state: str, number: int, setting: Setting) -> Change:
         of = f"_{number}"
-        alike, comparable, parameters = self._alike(setting)
+        values = {
+            **dict.fromkeys(("requests", *PRICED_TOKENS, "reasoning_tokens", "added_pico"), "0"),
+            "other_units": _NONE,
+        }
+        if "repeated" not in self.reasons:
+            return Change(f"SELECT * FROM {state}", _FAILED, values)  # noqa: S608 (constants)
+        alike, parameters = self._alike(setting)
         within = self.within // timedelta(microseconds=1)
-        relations = f"""told{of} AS (
-    SELECT *, coalesce(NOT success, FALSE) AS is_failed, {alike} AS alike, epoch_us(ts) AS moment
+        # Beside the state, so that the window sorts few columns.
+        relations = f"""comparable{of} AS (
+    SELECT call_key, {_LABELS}, coalesce(mode, 'standard') AS served, {alike} AS alike,
+        epoch_us(ts) AS moment
     FROM {state}
-),
-compared{of} AS (
-    SELECT *, NOT is_failed AND grain = 'call' AND requests = 1 AND {comparable} AS is_comparable
-    FROM told{of}
+    WHERE grain = 'call' AND requests = 1 AND success IS DISTINCT FROM FALSE AND {PROMPT} > 0
 ),
 again{of} AS (
-    SELECT *, is_comparable AND coalesce(moment - lag(moment) OVER same <= {within}, FALSE) AS is_repeated
-    FROM compared{of}
-    WINDOW same AS (
-        PARTITION BY coalesce(is_comparable, FALSE), {_LABELS}, alike ORDER BY moment, call_key
-    )
-)"""  # noqa: S608 (constants; values are bound)
-        reached = " OR ".join(f"coalesce(is_{reason}, FALSE)" for reason in self.reasons)
+    SELECT call_key, coalesce(moment - lag(moment) OVER same <= {within}, FALSE) AS is_again
+    FROM comparable{of}
+    WHERE alike IS NOT NULL
+    WINDOW same AS (PARTITION BY {_LABELS}, served, alike ORDER BY moment, call_key)
+),
+repeated{of} AS (SELECT call_key AS key FROM again{of} WHERE is_again)"""  # noqa: S608 (values are bound)
         return Change(
-            source=f"SELECT * FROM again{of}",  # noqa: S608
-            reached=reached,
-            values={
-                **dict.fromkeys(("requests", *PRICED_TOKENS, "reasoning_tokens", "added_pico"), "0"),
-                "other_units": _NONE,
-            },
+            source=f"SELECT * FROM {state} AS s LEFT JOIN repeated{of} ON key = call_key",  # noqa: S608
+            reached=f"key IS NOT NULL OR {_FAILED}" if "failed" in self.reasons else "key IS NOT NULL",
+            values=values,
             relations=relations,
             parameters=tuple(parameters),
         )
 
-    def _alike(self, setting: Setting) -> tuple[str, str, list[object]]:
-        """SQL for what equal calls have in common beside their labels, and for whether a call has that; and
-        the parameters of the former."""
+    def _alike(self, setting: Setting) -> tuple[str, list[object]]:
+        """SQL for what equal calls have in common beside their labels, NULL where it is not known, and its
+        parameters."""
         if self.prompt_tag is not None:
-            return (
-                f"nullif({setting.calls.engine.tag()}, '')",
-                "alike IS NOT NULL",
-                [tag_path(self.prompt_tag)],
-            )
+            return f"nullif({setting.calls.engine.tag()}, '')", [tag_path(self.prompt_tag)]
         lengths = f"CAST({PROMPT} AS VARCHAR) || ' ' || CAST(coalesce(output_tokens, 0) AS VARCHAR)"
-        return f"{lengths} || ' ' || coalesce(tags_json, '')", f"{PROMPT} > 0", []
+        return f"{lengths} || ' ' || coalesce(tags_json, '')", []
 
 
 def of_document(document: Document) -> Eliminate:

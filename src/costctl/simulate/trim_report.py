@@ -18,7 +18,7 @@ from costctl.periods import Period
 from costctl.pricing.book import PriceBook
 from costctl.pricing.price import Usage, cost, row_of
 from costctl.report import Cell, Chart, Column, Report
-from costctl.simulate.before_after import BeforeAfter
+from costctl.simulate.before_after import BeforeAfter, notes
 from costctl.simulate.eliminate import Eliminate
 from costctl.simulate.state import Change, Kind, Setting, States
 from costctl.simulate.summarise import Summarise
@@ -83,7 +83,7 @@ def simulate_trim(
             charts=(Chart("bar", "saving"),) if found.whole.saving > 0 else (),
             figures={column.name: value for column, value in figures},
             figure_columns=tuple(column for column, _ in figures),
-            notes=tuple(found.notes(lever.name)),
+            notes=tuple(notes(found.whole, lever.name)),
         )
         return states.told(report)
 

@@ -148,7 +148,8 @@ class Waiting:
     ) -> tuple[str, list[str]]:
         """Relations for a WITH clause, the last of which, ``waiting``, has the calls of ``period`` and those
         around it, with ``call_key``, ``bound`` (1 tagged, 2 likely, 3 maximum, 0 cannot wait), ``moment``
-        (microseconds) and the labels of :data:`ALIKE`; and their parameters. ``suffix`` ends their names.
+        (microseconds) and ``kind``, a number for what a call has in common with others: ``kinds`` has the
+        columns :data:`ALIKE` of each. And their parameters. ``suffix`` ends their names.
 
         What is looked at are the ledger's calls, whatever a question leaves out: a session goes on in other
         models' calls, and after the period. ``span``: from the first call of the period to the last.
@@ -160,6 +161,8 @@ class Waiting:
         night = self.night.sql(hour) if self.night else "FALSE"
         wait, within = self.wait // timedelta(microseconds=1), self.burst.within // timedelta(microseconds=1)
         alike, more = ", ".join(ALIKE), self.burst.calls - 1
+        same = " AND ".join(f"c.{name} IS NOT DISTINCT FROM k.{name}" for name in ALIKE)
+        # Windows over numbers alone: over ten labels they take six times as long.
         sql = f"""around{suffix} AS (
     SELECT call_key, epoch_us(ts) AS moment, session, {alike},
         grain = 'call' AND coalesce(mode, 'standard') = 'standard' AS is_plain,
@@ -167,39 +170,45 @@ class Waiting:
     FROM calls
     WHERE {_around(period, self.wait).sql()}
 ),
+kinds{suffix} AS (
+    SELECT *, row_number() OVER (ORDER BY {alike}) AS kind FROM (SELECT DISTINCT {alike} FROM around{suffix})
+),
+numbered{suffix} AS (
+    SELECT call_key, moment, session, kind, c.user_id IS NOT NULL AS has_user, is_plain, is_tagged, is_never,
+        is_at_night
+    FROM around{suffix} AS c JOIN kinds{suffix} AS k ON {same}
+),
 spaced{suffix} AS (
     SELECT *, is_plain AND (session IS NULL OR (
             coalesce(moment - lag(moment) OVER of_session > {wait}, TRUE)
             AND coalesce(lead(moment) OVER of_session - moment > {wait}, TRUE)
         )) AS is_alone
-    FROM around{suffix}
+    FROM numbered{suffix}
     WINDOW of_session AS (PARTITION BY session ORDER BY moment)
 ),
-counted{suffix} AS (
-    SELECT *, is_alone AND (session IS NOT NULL OR user_id IS NOT NULL) AS is_counted FROM spaced{suffix}
-),
 begun{suffix} AS (
-    SELECT *, coalesce(is_counted AND lead(moment, {more}) OVER alike - moment <= {within}, FALSE) AS begins
-    FROM counted{suffix}
-    WINDOW alike AS (PARTITION BY is_counted, {alike} ORDER BY moment, call_key)
+    SELECT call_key, kind, moment,
+        coalesce(lead(moment, {more}) OVER alike - moment <= {within}, FALSE) AS begins
+    FROM spaced{suffix}
+    WHERE is_alone AND (session IS NOT NULL OR has_user)
+    WINDOW alike AS (PARTITION BY kind ORDER BY moment, call_key)
 ),
 bursts{suffix} AS (
-    SELECT *, max(CASE WHEN begins THEN 1 ELSE 0 END) OVER alike = 1 AS is_in_burst
+    SELECT call_key, max(CASE WHEN begins THEN 1 ELSE 0 END) OVER alike = 1 AS is_in_burst
     FROM begun{suffix}
     WINDOW alike AS (
-        PARTITION BY is_counted, {alike} ORDER BY moment, call_key
-        ROWS BETWEEN {more} PRECEDING AND CURRENT ROW
+        PARTITION BY kind ORDER BY moment, call_key ROWS BETWEEN {more} PRECEDING AND CURRENT ROW
     )
 ),
 waiting{suffix} AS (
-    SELECT call_key, moment, {alike}, CASE
+    SELECT call_key, moment, kind, CASE
             WHEN is_never THEN 0
             WHEN is_tagged THEN 1
-            WHEN is_alone AND (is_in_burst OR (session IS NOT NULL AND is_at_night)) THEN 2
+            WHEN is_alone AND (coalesce(is_in_burst, FALSE) OR (session IS NOT NULL AND is_at_night)) THEN 2
             WHEN is_alone THEN 3
             ELSE 0
         END AS bound
-    FROM bursts{suffix}
+    FROM spaced{suffix} LEFT JOIN bursts{suffix} USING (call_key)
 )"""  # noqa: S608 (constants; values are bound)
         return sql, [*of_tagged, *of_never]
 
