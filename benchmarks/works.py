@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.brake_time import ask_budget
 from benchmarks.call_time import log_usage
-from benchmarks.place import LONG, SHORT, TRANSCRIPTS, Place, ledger_files, say
+from benchmarks.place import CALLS, LONG, SHORT, TRANSCRIPTS, Place, ledger_files, say
 from benchmarks.processes import BenchmarkError, Run
 from benchmarks.results import Pairs, Result, megabytes, of_pairs, seconds
 
@@ -29,6 +29,8 @@ APPENDED = 0.05
 """Reading 1 % more may take this part of the first ingest, besides the start: an ingest of nothing new."""
 
 
+DRAWN = 3
+"""A comparison with its intervals may take so many times a plain report."""
 WINDOW = 3
 """A replay of a trace may take so many times the window over its accesses."""
 
@@ -127,6 +129,21 @@ def report(place: Place) -> list[Result]:
     return [of_pairs("report --by team,model", pairs, 1.4)]
 
 
+def compare(place: Place) -> list[Result]:
+    """Two months by team with intervals, beside the plain report of all calls."""
+    ledger = place.calls_ledger
+    months = ("--base", "2024-09", "--with", "2024-10")
+    say("comparing …")
+    pairs = place.in_turns(
+        SHORT,
+        lambda: place.costctl("report", "--by", "team,model", "--db", ledger),
+        lambda: place.costctl("compare", *months, "--by", "team", "--db", ledger, "--format", "json"),
+    )
+    if json.loads(pairs.ours[0].output)["saving_low"] is None and place.calls >= CALLS:
+        raise BenchmarkError(f"compare drew no days:\n{pairs.ours[0].output}")
+    return [of_pairs("compare two months by team", pairs, DRAWN)]
+
+
 def simulate_cache(place: Place) -> list[Result]:
     requests, accesses = place.cache_trace("requests"), place.cache_trace("accesses")
     say("replaying a trace …")
@@ -217,6 +234,7 @@ WORKS: dict[str, Work] = {
     "ingest-again": ingest_again,
     "ingest-appended": ingest_appended,
     "report": report,
+    "compare": compare,
     "simulate-cache": simulate_cache,
     "help": start,
     "log-usage": log_usage,

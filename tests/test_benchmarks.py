@@ -413,6 +413,7 @@ def test_every_work_runs_and_its_ledger_holds_what_it_was_given(
         "ingest 200 unchanged files",
         "ingest 1 % appended",
         "report --by team,model",
+        "compare two months by team",
         "costctl --help",
         "log_api_usage, median",
         "the same, 99 % of 8 processes",

@@ -202,8 +202,8 @@ def test_few_days(ledger_of: LedgerOf) -> None:
 
 
 @pytest.mark.heavy
-def test_many_groups_have_fewer_intervals(ledger_of: LedgerOf) -> None:
-    """Steps are drawn of 200 groups at most, changes of 1,000 rows. What is summed up is exact."""
+def test_many_rows_have_no_intervals(ledger_of: LedgerOf) -> None:
+    """Of what is summed up there are some."""
     november = days("2024-11", [2] * 14, user_id="u0")
 
     def of_users(count: int) -> Report:
@@ -213,14 +213,10 @@ def test_many_groups_have_fewer_intervals(ledger_of: LedgerOf) -> None:
         ]
         return compared(ledger_of(*october, *november), "user")
 
-    for users, steps_are_drawn, rows_are_drawn in (
-        (200, True, True),
-        (201, False, True),
-        (1001, False, False),
-    ):
+    for users, rows_are_drawn in ((1000, True), (1001, False)):
         report = of_users(users)
+        assert report.figures["saving_low"] is not None
         rows = groups(report)
-        assert (report.figures["saving_low"] is not None) is steps_are_drawn, users
         assert (rows["u0"]["low"] is not None) is rows_are_drawn, users
         assert rows["total"]["low"] is not None
         assert rows["total"]["change"] == (28 - users) * USD

@@ -83,6 +83,9 @@ class TwoPeriods:
     @cached_property
     def _stated(self) -> _Sums:
         """By group, in the words of the calls."""
+        if not self.by:
+            before, after = self._daily
+            return _without_days(before), _without_days(after)
         return self.before.sums(self._dimensions), self.after.sums(self._dimensions)
 
     @cached_property
@@ -132,20 +135,19 @@ class TwoPeriods:
 
     @cached_property
     def prices(self) -> PriceChange:
-        """What became dearer or cheaper; by day too, where days of groups are drawn."""
+        """What became dearer or cheaper, by group and day."""
         provider, model = self._places["provider"], self._places["model"]
         stated = {(key[provider], key[model]) for key in self._stated[1]}
         names = [(None if seller is None else str(seller), str(name)) for seller, name in stated]
         names.sort(key=lambda each: (each[0] or "", each[1]))
-        by = (*self._dimensions, _DAY) if self._has_few_groups else self._dimensions
-        return price_change(self.after, self.before.period, by, names, self.book)
+        return price_change(self.after, self.before.period, (*self._dimensions, _DAY), names, self.book)
 
     @cached_property
     def effects(self) -> dict[Key, Effects]:
         """Why the cost of each row changed."""
         price: Counter[tuple[Key, bool]] = Counter()
         for (key, is_counted), more in self.prices.by_group.items():
-            price[self._usual(key[: len(self._dimensions)]), is_counted] += more
+            price[self._usual(key[:-1]), is_counted] += more
         compared = (
             Compared(_used(before), _used(after), price[key, True], price[key, False])
             for key, (before, after) in self.groups.items()
@@ -167,23 +169,20 @@ class TwoPeriods:
         return min(map(len, self.days)) >= FEWEST_DAYS
 
     @property
-    def _has_few_groups(self) -> bool:
-        return len(self.groups) <= MOST_GROUPS
-
-    @property
     def has_few_rows(self) -> bool:
-        return self._has_few_groups or len(self.rows) <= MOST_ROWS
+        return len(self.rows) <= MOST_ROWS
 
     @cached_property
     def _daily(self) -> _Sums:
-        """By group and day, the last part of the key; where there are many groups by row and day, where these
-        are many too by day."""
-        by = self._dimensions if self._has_few_groups else self.by if self.has_few_rows else ()
+        """By day, the last part of the key: of the groups where nothing else is asked for, else of the rows;
+        where these are many of all calls."""
+        by = self._dimensions if not self.by else self.by if self.has_few_rows else ()
         return self.before.sums((*by, _DAY)), self.after.sums((*by, _DAY))
 
-    @cached_property
-    def _drawn_effects(self) -> list[Effects] | None:
-        if not (self.can_be_drawn and self._has_few_groups):
+    def effect_intervals(self) -> list[Interval] | None:
+        """Of each part of the sum of all :class:`Effects`, in their order; None where days are few or groups
+        many, or where these are no models alone."""
+        if self.by or not self.can_be_drawn or len(self.groups) > MOST_GROUPS:
             return None
         number = {key: 3 * index for index, key in enumerate(self.groups)}
         before, after = (
@@ -194,17 +193,20 @@ class TwoPeriods:
         for (key, is_counted), more in self.prices.by_group.items():
             place = 2 * number[self._usual(key[:-1])] // 3 + (0 if is_counted else 1)
             prices.add(_day(key), place, (more,))
-        return [added(effects(_compared(*sums))) for sums in self._drawn(before, after.beside(prices))]
-
-    def effect_intervals(self) -> list[Interval] | None:
-        """Of each part of the sum of all :class:`Effects`, in their order."""
-        drawn = self._drawn_effects
-        return drawn and [interval(values, seed=self.seed) for values in zip(*drawn, strict=True)]
+        drawn = (added(effects(_compared(*sums))) for sums in self._drawn(before, after.beside(prices)))
+        return [interval(values, seed=self.seed) for values in zip(*drawn, strict=True)]
 
     def saving_interval(self) -> Interval | None:
-        """Of what mix and tokens per call saved."""
-        drawn = self._drawn_effects
-        return interval([each.saving for each in drawn], seed=self.seed) if drawn else None
+        """Of what mix and tokens per call saved. Groups need not be told apart for it: as many calls at the
+        mean cost before, less what they cost at the prices before."""
+        if not self.can_be_drawn:
+            return None
+        before, after = (_by_day(daily, 3, lambda _: 0, _used) for daily in self._daily)
+        prices = _Figures(2)
+        for (key, is_counted), more in self.prices.by_group.items():
+            prices.add(_day(key), 0 if is_counted else 1, (more,))
+        drawn = (added(effects(_compared(*sums))) for sums in self._drawn(before, after.beside(prices)))
+        return interval([each.saving for each in drawn], seed=self.seed)
 
     def change_intervals(self, groups: Sequence[Sequence[Key]]) -> list[Interval]:
         """Of the change of the cost of each of ``groups``, which are rows taken together."""
@@ -227,8 +229,6 @@ class TwoPeriods:
 
     def share_intervals(self, models: Sequence[str]) -> list[Interval | None]:
         """Of the change of the share of the requests that each of ``models`` has (a fraction)."""
-        if not self._has_few_groups:
-            return [None] * len(models)
         place, number = self._places["model"], {model: index for index, model in enumerate(models)}
         rest = len(models)
         requests = (
@@ -292,6 +292,13 @@ def _by_day(
         if (place := place_of(key)) is not None:
             figures.add(_day(key), place, values_of(sums))
     return figures
+
+
+def _without_days(daily: Mapping[Key, Sums]) -> dict[Key, Sums]:
+    parts: dict[Key, list[Sums]] = defaultdict(list)
+    for key, sums in daily.items():
+        parts[key[:-1]].append(sums)
+    return {key: merged(each) for key, each in parts.items()}
 
 
 def _paired(sums: _Sums, usual: Callable[[Key], Key]) -> dict[Key, Pair]:
