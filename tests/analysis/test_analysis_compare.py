@@ -311,7 +311,7 @@ def test_a_cost_that_is_not_the_books_says_nothing_of_prices(ledger_of: LedgerOf
     )
     report = compared(ledger, book=PriceBook.load(tmp_path / "prices.yaml"))
     assert measures(report)["price"]["change"] == 0
-    assert any(note.startswith("1 rows of these have another cost in the ledger") for note in report.notes)
+    assert any("left out of price: 1; costctl reprice" in note for note in report.notes)
 
 
 def test_calls_without_a_price_count_in_no_step(ledger_of: LedgerOf) -> None:
@@ -336,7 +336,9 @@ def test_rows_that_do_not_say_how_many_calls_they_are(ledger_of: LedgerOf) -> No
     )  # fmt: skip
     report = compared(ledger)
     assert measures(report)["volume"]["change"] == 5 * USD
-    assert "2 rows do not say for how many requests they stand; what they cost is volume" in report.notes
+    assert (
+        "rows that do not say how many requests they are: 2; what they cost is volume" in report.notes
+    )
 
 
 def test_a_year_of_days(ledger_of: LedgerOf) -> None:

@@ -227,11 +227,11 @@ def _notes(both: TwoPeriods, by_groups: bool) -> Iterator[str]:
     )
     if both.prices.unlike:
         yield (
-            f"{both.prices.unlike:,} rows of these have another cost in the ledger than by the price book; "
-            "their prices are left out: costctl reprice"
+            "calls of these whose cost is not that of the price book are left out of price: "
+            f"{both.prices.unlike:,}; costctl reprice gives them its own"
         )
     if uncounted := both.whole.before.uncounted + both.whole.after.uncounted:
-        yield f"{uncounted:,} rows do not say for how many requests they stand; what they cost is volume"
+        yield f"rows that do not say how many requests they are: {uncounted:,}; what they cost is volume"
     lengths = [(end - start) // MICROSECOND for start, end in map(bounds, (before, after))]
     if lengths[0] != lengths[1]:
         days = [f"{each / 86_400e6:.4g}" for each in lengths]
