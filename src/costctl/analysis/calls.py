@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -81,8 +81,8 @@ def merged(parts: Iterable[Sums]) -> Sums:
     return Sums(*map(sum, zip(*parts, strict=True)))
 
 
-def _expressions(engine: Engine) -> tuple[str, ...]:
-    """SQL for each of :class:`Sums`, in order."""
+def _expressions(engine: Engine, of: Collection[str]) -> tuple[str, ...]:
+    """SQL for each of :class:`Sums`, in order; 0 for those that are not among ``of``."""
     prompt, tokens = _added(INPUT_TOKENS), _added(PRICED_TOKENS)
     cost = engine.money_sum("cost_pico")
     # A latency x requests beyond a BIGINT is no latency: the row is then left out.
@@ -110,7 +110,7 @@ def _expressions(engine: Engine) -> tuple[str, ...]:
         "unpriced_calls": "sum(coalesce(requests, 1)) FILTER (WHERE cost_pico IS NULL)",
         "unpriced_tokens": f"sum({tokens}) FILTER (WHERE cost_pico IS NULL)",
     }
-    return tuple(f"coalesce({by_name[name]}, 0)" for name in Sums._fields)
+    return tuple(f"coalesce({by_name[name]}, 0)" if name in of else "0" for name in Sums._fields)
 
 
 def _added(columns: Sequence[str]) -> str:
@@ -168,10 +168,11 @@ class Calls:
     def _grain(self) -> str:
         return condition(self.engine, self.grain)
 
-    def sums(self, by: Sequence[Dimension] = ()) -> dict[Key, Sums]:
-        """The sums of each group that has calls, in one pass over them."""
+    def sums(self, by: Sequence[Dimension] = (), of: Collection[str] = Sums._fields) -> dict[Key, Sums]:
+        """The sums of each group that has calls, in one pass over them. ``of``: those that are asked for,
+        ``rows`` among them; the others stay 0."""
         keys, condition, parameters = self.selection(by)
-        columns = ",\n    ".join((*keys, *_expressions(self.engine)))
+        columns = ",\n    ".join((*keys, *_expressions(self.engine, of)))
         rows = self.engine.rows(
             f"SELECT\n    {columns}\nFROM calls\nWHERE {condition}\nGROUP BY ALL",
             parameters,

@@ -34,7 +34,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal, Protocol, get_args, runtime_checkable
 
 from costctl.analysis.calls import Calls, Sums, merged
-from costctl.analysis.dimensions import Dimension
+from costctl.analysis.dimensions import Dimension, Key, dimension
 from costctl.analysis.provenance import with_provenance
 from costctl.ledger.engine import Row
 from costctl.pricing import sql
@@ -76,6 +76,10 @@ FIXED: tuple[str, ...] = (
 )
 
 _TIMES = ("took_ms", "timed")
+_TOLD = (
+    *("rows", "buckets", "requests", "cost", "subscribed", "uncounted", "latency", "timed"),
+    *("unpriced_rows", "unpriced_requests", "unpriced_calls", "unpriced_tokens"),
+)
 
 SEED = 1
 
@@ -163,11 +167,13 @@ class Summable(Lever, Protocol):
 @dataclass(frozen=True)
 class States:
     """The calls of a question under some levers, one after the other. ``relations`` are those of a WITH
-    clause, the last being ``state``, where all levers have acted; ``parameters`` are theirs."""
+    clause, the last being ``state``, where all levers have acted; ``parameters`` are theirs. ``sums``: those
+    of the ledger's calls that say what an answer stands on."""
 
     calls: Calls
     book: PriceBook
     levers: tuple[Lever, ...]
+    sums: Sums
     relations: str
     parameters: tuple[object, ...] = field(repr=False)
 
@@ -186,8 +192,10 @@ class States:
         sums of no bounds.
         """
         levers = tuple(levers)
-        latencies = _latencies(calls)
-        names = tuple(latencies)
+        found = calls.sums([dimension("provider"), dimension("model")], _TOLD)
+        latencies = {_names(key): (sums.latency, sums.timed) for key, sums in found.items()}
+        priced = (_names(key) for key, sums in found.items() if sums.unpriced_rows < sums.rows)
+        names = tuple(sorted(priced, key=lambda each: (each[0] or "", each[1])))
         parts: list[str] = []
         parameters: list[object] = []
         for number, lever in enumerate(levers, 1):
@@ -202,7 +210,8 @@ class States:
         setting = Setting(calls, book, names, latencies)
         first, asked = _summed(setting, levers, by) or _first(calls)
         parts = [*first, *parts, f"state AS (SELECT * FROM state_{len(levers)})"]  # noqa: S608
-        return cls(calls, book, levers, ",\n".join(parts), (*asked, *bound.values(), *parameters))
+        relations, bound_all = ",\n".join(parts), (*asked, *bound.values(), *parameters)
+        return cls(calls, book, levers, merged(found.values()), relations, bound_all)
 
     def rows(self, select: str, parameters: Sequence[object] = ()) -> list[Row]:
         """The rows of a SELECT from ``state``; it may begin with relations of its own (``WITH`` is there
@@ -235,11 +244,6 @@ class States:
                 if reason is not None:
                     each[reason] = each.get(reason, 0) + int(calls)
         return found
-
-    @cached_property
-    def sums(self) -> Sums:
-        """Of the calls as the ledger has them."""
-        return merged(self.calls.sums().values()) if self.calls.span else Sums()
 
     def told(self, report: Report, missed: Sequence[Mapping[str, int]] | None = None) -> Report:
         """``report``, an answer of these states, with what it stands on: the levers' assumptions, calls that
@@ -296,6 +300,13 @@ _TOOK = "TRY(latency_ms * requests)"
 _TIMED = f"CASE WHEN {_TOOK} IS NOT NULL THEN requests END"
 
 
+def _names(key: Key) -> CallNames:
+    provider, model = key
+    assert isinstance(model, str)
+    assert provider is None or isinstance(provider, str)
+    return provider, model
+
+
 def _first(calls: Calls) -> tuple[list[str], list[str]]:
     """The relation of the calls as they are, and its parameters."""
     _, condition, parameters = calls.selection(())
@@ -328,19 +339,6 @@ def _summed(
         f"summed AS (\n{select}\n)",
         f"state_0 AS (\n{summed}\n)",
     ], parameters
-
-
-def _latencies(calls: Calls) -> dict[CallNames, tuple[int, int]]:
-    """By the names of the priced calls: how long they took together, and the requests that say so."""
-    _, condition, parameters = calls.selection(())
-    rows = calls.engine.rows(
-        f"SELECT provider, model, coalesce(sum({_TOOK}), 0), "  # noqa: S608
-        f"coalesce(sum(requests) FILTER (WHERE {_TOOK} IS NOT NULL), 0) "
-        f"FROM calls WHERE {condition} AND cost_pico IS NOT NULL GROUP BY provider, model",
-        parameters,
-    )
-    found = {(provider, model): (int(took), int(timed)) for provider, model, took, timed in rows}
-    return dict(sorted(found.items(), key=lambda each: (each[0][0] or "", each[0][1])))
 
 
 def _step(change: Change, number: int) -> list[str]:
