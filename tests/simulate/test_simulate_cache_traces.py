@@ -161,6 +161,7 @@ def test_one_pass_finds_what_a_walk_finds(
     assert replays[0].whole.written_tokens == cached - replays[0].whole.hit_tokens
 
 
+@pytest.mark.heavy
 @given(traces(), st.integers(0, 8), st.booleans(), st.sampled_from([0, 513]))
 def test_a_limited_cache_finds_what_a_walk_finds(
     tmp_path_factory: pytest.TempPathFactory,
@@ -176,6 +177,7 @@ def test_a_limited_cache_finds_what_a_walk_finds(
     assert hit_tokens(replay) == expected(walk(requests, 2000, minimum, capacity=capacity, refresh=refresh))
 
 
+@pytest.mark.heavy
 @given(traces())
 def test_both_ways_keep_the_same(tmp_path_factory: pytest.TempPathFactory, requests: list[Request]) -> None:
     """Storage is paid from each use of a block to its next, or to its end."""
