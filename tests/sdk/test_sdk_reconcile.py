@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -301,6 +303,22 @@ def test_a_first_look_that_does_not_end_leaves_the_spend_unknown(
     clock.now += 1
     assert throttler.look(0) is True
     assert throttler.should_allow_request().refusal == "exceeded"
+
+
+def test_a_look_of_a_process_that_has_died_is_not_waited_for(
+    brake: Brake, log: Log, store: Store, clock: Clock
+) -> None:
+    log.call("a", 7, NOON)
+    log.ingest()
+    throttler = brake(BUDGETS, team="search", reconcile_every=None)
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    host, until = os.uname().nodename, int(clock.now * 1_000_000) + 1000
+    for process, looks in ((os.getpid(), False), (dead.pid, True)):
+        lease = f"{host}/{process}/token {until}".encode()
+        store.change(lambda tx, lease=lease: tx.put("", "lease", lease))
+        assert throttler.reconcile() is looks
+    assert left(throttler) == 3
 
 
 def test_only_one_process_looks_at_a_time(brake: Brake, log: Log, store: Store, clock: Clock) -> None:

@@ -87,7 +87,7 @@ def reconcile(
     once the ledger has a later call. Where neither the ledger nor the budgets have changed within the hour,
     there is nothing to do.
     """
-    token = secrets.token_hex(8)
+    token = f"{_host()}/{os.getpid()}/{secrets.token_hex(8)}"
     before, deadline = looked(store), time.monotonic() + patience
     while not store.change(lambda tx: _leased(tx, token, now)):
         if time.monotonic() >= deadline:
@@ -113,11 +113,30 @@ def _leased(tx: Transaction, token: str, now: int) -> bool:
     (meta,) = tx.counters([_META])
     lease = meta.get(_LEASE)
     if isinstance(lease, bytes):
-        until = int(lease.split()[1])
-        if now < until <= now + _LEASED:
+        holder, until = lease.decode().split()
+        if now < int(until) <= now + _LEASED and not _is_dead(holder):
             return False
     tx.put(_META, _LEASE, f"{token} {now + _LEASED}".encode())
     return True
+
+
+def _host() -> str:
+    return os.uname().nodename.replace(" ", "").replace("/", "")
+
+
+def _is_dead(holder: str) -> bool:
+    """Whether the process that has a lease was one of this host and has ended. (Where hosts of one name share
+    a store, it may be alive: then two look at once, and what the first one found is not taken.)"""
+    host, _, process = holder.partition("/")
+    if host != _host() or not process:
+        return False
+    try:
+        os.kill(int(process.partition("/")[0]), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False  # it is another user's
+    return False
 
 
 def _holds(tx: Transaction, token: str) -> bool:
