@@ -144,8 +144,7 @@ By = Annotated[
 costctl simulate-trim --prompt mean:3200 --month 2024-10
 costctl simulate-trim --prompt p90 --output 800 --by team --last 30d
 costctl simulate-trim --summarise-with claude-haiku-4-5 --extract 4000 --above 20000
-costctl simulate-trim --document 50000 --model claude-sonnet-4-5 --summarise-with claude-haiku-4-5 \\
-    --extract 2000,4000,5000
+costctl simulate-trim --document 50000 --model gpt-5 --summarise-with gpt-5-mini --extract 2000,4000
 costctl simulate-trim --eliminate failed,repeated --last 30d
 """,
 )
