@@ -31,6 +31,10 @@ APPENDED = 0.05
 
 DRAWN = 3
 """A comparison with its intervals may take so many times a plain report."""
+ROUTED = 3
+"""A router over calls may take so many times the plain report of them."""
+MANY = 5
+"""Times the scale's calls that are routed."""
 WINDOW = 3
 """A replay of a trace may take so many times the window over its accesses."""
 
@@ -144,6 +148,26 @@ def compare(place: Place) -> list[Result]:
     return [of_pairs("compare two months by team", pairs, DRAWN)]
 
 
+def simulate_router(place: Place) -> list[Result]:
+    """Every call on the model of its complexity, beside the plain report of the same calls."""
+    calls = MANY * place.calls
+    log, ledger = place.call_log("many.jsonl", times=MANY), place.directory / "many.duckdb"
+    say(f"ingesting {calls:,} calls …")
+    place.first_ingest(log, ledger)
+    place.expect_calls(ledger, calls)
+    say("routing …")
+    pairs = place.in_turns(
+        SHORT,
+        lambda: place.costctl("report", "--by", "team,model", "--db", ledger),
+        lambda: place.costctl("simulate-router", "--db", ledger, "--format", "json"),
+    )
+    totals = json.loads(pairs.ours[0].output)["totals"]
+    place.new_ledger("many")
+    if not totals["requests_before"] == totals["requests_after"] == calls:
+        raise BenchmarkError(f"the router speaks of {totals['requests_after']:,} calls, not of {calls:,}")
+    return [of_pairs(f"simulate-router, {calls:,} calls", pairs, ROUTED)]
+
+
 def simulate_cache(place: Place) -> list[Result]:
     requests, accesses = place.cache_trace("requests"), place.cache_trace("accesses")
     say("replaying a trace …")
@@ -235,6 +259,7 @@ WORKS: dict[str, Work] = {
     "ingest-appended": ingest_appended,
     "report": report,
     "compare": compare,
+    "simulate-router": simulate_router,
     "simulate-cache": simulate_cache,
     "help": start,
     "log-usage": log_usage,
