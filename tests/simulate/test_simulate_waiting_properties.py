@@ -35,16 +35,18 @@ WAITING = Waiting(
 CALLS = st.lists(
     st.fixed_dictionaries(
         {
-            "ts": st.integers(0, 90).map(lambda minutes: START + minutes * MINUTE),
-            "session": st.sampled_from([None, None, "a", "b", "c", "d", "e"]),
-            "user_id": st.sampled_from([None, "ada"]),
-            "project": st.sampled_from(["x", "x", "y"]),
-            "team": st.sampled_from([None, None, None, "support"]),
-            "tags": st.sampled_from([{}, {}, {}, {"batch": "true"}]),
-            "mode": st.sampled_from(["standard", "standard", "standard", "standard", "batch"]),
+            # Many near each other, so that there are bursts, and some around 22 o'clock.
+            "ts": (st.integers(0, 8) | st.integers(0, 90)).map(lambda minutes: START + minutes * MINUTE),
+            "session": st.sampled_from([None, None, *"abcdefghijkl"]),
+            "user_id": st.sampled_from(["ada", "ada", "ada", None]),
+            "project": st.sampled_from(["x"] * 5 + ["y"]),
+            "team": st.sampled_from([None] * 7 + ["support"]),
+            "tags": st.sampled_from([{}] * 7 + [{"batch": "true"}]),
+            "mode": st.sampled_from(["standard"] * 9 + ["batch"]),
             "cache_read_tokens": st.sampled_from([0, 100]),
         }
     ),
+    min_size=12,
     max_size=40,
 )
 
