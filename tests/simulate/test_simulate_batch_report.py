@@ -61,6 +61,9 @@ def test_three_bounds(ledger_of: Made, book: PriceBook) -> None:
     likely = simulate_batch(ledger, Batch(bound="likely"), book=book, period=ALWAYS)
     assert likely.figures["saving"] == 8_250 * MICRO
     assert likely.rows == report.rows
+    for each in (report, likely):
+        said = [note for note in each.notes if note.startswith("batch: a call is alone if no other")]
+        assert len(said) == 1, "what the bounds are taken for is said once, whichever is asked for"
 
 
 def test_by_team_within_a_bound(ledger_of: Made, book: PriceBook) -> None:

@@ -185,8 +185,14 @@ def _bounds(states: States, lever: Batch, of_lever: _Found) -> Report:
         ),
         rows=rows,
         charts=(Chart("bar", "saving_share", full=1),) if of_lever.whole.cost_before > 0 else (),
-        notes=tuple(_limits(providers)),
+        notes=(*_other_bounds(lever), *_limits(providers)),
     )
+
+
+def _other_bounds(lever: Batch) -> Iterator[str]:
+    """What is assumed of the bounds beyond the lever's own, which says that itself."""
+    own = lever.waiting.assumptions(lever.bound)
+    yield from (f"batch: {each}" for each in lever.waiting.assumptions("maximum") if each not in own)
 
 
 def _seller(book: PriceBook, provider: str | None, model: str) -> str:
