@@ -112,11 +112,20 @@ def test_it_is_a_plan_of_one_lever(techcorp: Ledger, book: PriceBook, lever: Any
 
 
 def test_the_books_mean_prompt(techcorp: Ledger, book: PriceBook) -> None:
-    """8,500 to 3,200 tokens; 58,289.40 of 127,850 USD on the bill's own tokens, see test_simulate_trim."""
-    total = cells(simulate_trim(techcorp, trim("mean:3200"), book=book, period=at(month="2024-10")), "total")
+    """8,500 to 3,200 tokens; 58,289.40 of 127,850 USD on the bill's own tokens, see test_simulate_trim. The
+    book's 6,550 stands beside it, and beside no other question."""
+    lever = trim("mean:3200")
+    report = simulate_trim(techcorp, lever, book=book, period=at(month="2024-10"))
+    total = cells(report, "total")
     assert (total["mean_prompt_before"], total["mean_prompt_after"]) == (Decimal(8_500), Decimal(3_200))
     assert round(Decimal(total["saving"]) / 10**12, 2) == Decimal("58289.40")
     assert total["saving_share"] == Decimal("0.455920")  # 53 / 85 of what input costs, 93,483 of 127,850
+    (note,) = [note for note in report.notes if "the book's TechCorp" in note]
+    assert "$58,289.40 is what follows" in note
+    assert "prints $6,550" in note
+    for other, month in ((lever, "2024-09"), (trim("mean:3000"), "2024-10")):
+        notes = simulate_trim(techcorp, other, book=book, period=at(month=month)).notes
+        assert not any("TechCorp" in note for note in notes)
 
 
 # --- two stages -------------------------------------------------------------------------------------------

@@ -13,16 +13,18 @@ from costctl.analysis.calls import Calls, filters_of
 from costctl.analysis.dimensions import dimensions, title
 from costctl.analysis.grain import grain_of
 from costctl.filters import Filter
-from costctl.money import share
+from costctl.money import rounded, share
 from costctl.periods import Period
 from costctl.pricing.book import PriceBook
 from costctl.pricing.price import Usage, cost, row_of
 from costctl.report import Cell, Chart, Column, Report
 from costctl.simulate.before_after import BeforeAfter, notes
+from costctl.simulate.cuts import Cut
 from costctl.simulate.eliminate import Eliminate
 from costctl.simulate.state import Change, Kind, Setting, States
 from costctl.simulate.summarise import Summarise
-from costctl.simulate.trim import Trim
+from costctl.simulate.techcorp import beside
+from costctl.simulate.trim import Trim, Trimming
 
 if TYPE_CHECKING:
     from costctl.ledger import Ledger
@@ -83,9 +85,30 @@ def simulate_trim(
             charts=(Chart("bar", "saving"),) if found.whole.saving > 0 else (),
             figures={column.name: value for column, value in figures},
             figure_columns=tuple(column for column, _ in figures),
-            notes=tuple(notes(found.whole, lever.name)),
+            notes=(*notes(found.whole, lever.name), *_beside_the_book(states, lever, found.whole.saving)),
         )
         return states.told(report)
+
+
+BOOKS = Trim((Trimming(prompt=Cut("mean", 3200)),))
+"""The book's trimming of October's prompts, which have a mean of 8,500 tokens."""
+
+BOOKS_SAVING = 6_550
+"""What it prints for it, in USD."""
+
+
+def _beside_the_book(states: States, lever: Trim | Summarise | Eliminate, saving: int) -> Iterator[str]:
+    """The book's figure, where its trimming is asked of its own bill."""
+    if lever != BOOKS:
+        return
+    cost = f"coalesce({states.calls.engine.money_sum('spent_0')}, 0)"
+    costs = states.rows(f"SELECT was_model, {cost} FROM state GROUP BY was_model")  # noqa: S608 (constants)
+    if beside({model: int(pico) for model, pico in costs}):
+        yield (
+            f"this is the October bill of the book's TechCorp; ${rounded(saving):,} is what follows from the "
+            f"calls of these files, re-priced one by one. The book prints ${BOOKS_SAVING:,} for it, beside its "
+            "router and its cache and without a method"
+        )
 
 
 @dataclass(frozen=True, slots=True)
