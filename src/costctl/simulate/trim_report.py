@@ -106,8 +106,8 @@ def _beside_the_book(states: States, lever: Trim | Summarise | Eliminate, saving
     if beside({model: int(pico) for model, pico in costs}):
         yield (
             f"this is the October bill of the book's TechCorp; ${rounded(saving):,} is what follows from the "
-            f"calls of these files, re-priced one by one. The book prints ${BOOKS_SAVING:,} for it, beside its "
-            "router and its cache and without a method"
+            f"calls of these files, re-priced one by one. The book prints ${BOOKS_SAVING:,} for it, beside "
+            "its router and its cache and without a method"
         )
 
 
