@@ -153,8 +153,14 @@ def test_a_router_that_finds_no_call_says_so_and_saves_nothing(ledger_of: Made, 
 def test_the_same_dollars_as_a_plan_of_one_lever(october: Report, techcorp: Ledger, book: PriceBook) -> None:
     plan = simulate(techcorp, [by_complexity()], book=book, period=OCTOBER)
     assert plan.figures["saving"] == october.figures["saving"]
+    example = read(Path(__file__).parents[2] / "router.example.yaml")
+    report = simulate_router(techcorp, example, book=book, period=OCTOBER)
+    assert (
+        simulate(techcorp, [example], book=book, period=OCTOBER).figures["saving"] == report.figures["saving"]
+    )
 
 
+@pytest.mark.heavy
 def test_twenty_percent_more_tokens_cost_as_much_more(techcorp: Ledger, book: PriceBook) -> None:
     """Against the same simulation at 1.2 and 0.8 times the tokens; those are rounded call by call."""
     rules = (Rule((filters.parse("model~opus"), filters.parse("tag:complexity=simple")), HAIKU),)
@@ -271,6 +277,7 @@ def test_quality_before_and_after(ledger_of: Made, book: PriceBook) -> None:
     assert report.figures["quality_change"] == Decimal("-0.75")
 
 
+@pytest.mark.heavy
 def test_a_sweep_shows_what_is_worth_choosing(techcorp: Ledger, book: PriceBook) -> None:
     report = sweep(techcorp, ByTable(TABLE, MULTIPLIERS), book=book, period=OCTOBER)
     names = [column.name for column in report.columns]
@@ -311,6 +318,7 @@ def test_a_sweep_shows_what_is_worth_choosing(techcorp: Ledger, book: PriceBook)
     assert (report.figures["weak"], report.figures["strong"]) == (HAIKU, OPUS)
 
 
+@pytest.mark.heavy
 def test_a_sweep_of_a_policy(techcorp: Ledger, book: PriceBook) -> None:
     report = sweep(techcorp, ByPolicy(), book=book, period=OCTOBER)
     costs = [row[2] for row in report.rows]
