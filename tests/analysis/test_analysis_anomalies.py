@@ -48,7 +48,7 @@ def test_a_spike_of_a_team_is_told_of_the_team_and_of_all(ledger_of: MadeLedger)
         ("2024-10-10", "all", None, "level", 500 * USD, 200 * USD, 300 * USD, Decimal("1.5")),
         ("2024-10-10", "team", "search", "level", 400 * USD, 100 * USD, 300 * USD, Decimal(3)),
     ]
-    assert report.figures == {"anomalies": 2, "greatest_impact": 300 * USD}
+    assert report.figures == {"days": 45, "anomalies": 2, "greatest_impact": 300 * USD}
     assert report.totals is None  # the same money twice
 
 
@@ -58,6 +58,15 @@ def test_what_moves_from_one_to_the_other_is_up_there(ledger_of: MadeLedger) -> 
     moved = [*days("2024-10-11", 1, 190, team="ads"), *days("2024-10-11", 1, 10, team="search")]
     report = anomalies(ledger_of(*steady, *moved), "team", period=at(), now=NOW)
     assert found(report, "day", "scope", "value") == [("2024-10-11", "team", "ads")]
+
+
+def test_a_label_that_no_call_has_is_not_told_beside_all(ledger_of: MadeLedger) -> None:
+    calls = [*days("2024-09-01", 40), *days("2024-10-10", 1, 300)]
+    report = anomalies(ledger_of(*calls), "team", period=at(), now=NOW)
+    assert found(report, "scope", "value") == [("all", None)]
+    some = [*calls, *days("2024-09-01", 1, 300, team="search")]
+    report = anomalies(ledger_of(*some), "team", period=at(), now=NOW)
+    assert found(report, "scope", "value") == [("all", None), ("team", None)]
 
 
 def test_weekdays_are_held_against_their_like(ledger_of: MadeLedger) -> None:
@@ -106,7 +115,7 @@ def test_a_day_in_progress_counts_as_far_as_it_has_come(ledger_of: MadeLedger) -
     now = datetime(2024, 10, 11, 13, tzinfo=UTC)
     report = anomalies(ledger_of(*calls), (), period=period(last="1d", zone=zone("UTC"), now=now), now=now)
     assert found(report, "day", "impact") == [("2024-10-11", 800 * USD)]
-    assert "today counts as far as it has come" in report.notes
+    assert "2024-10-11 counts as far as it has come: until 12:00" in report.notes
     before = datetime(2024, 10, 11, 11, tzinfo=UTC)
     assert anomalies(ledger_of(*calls), (), period=at(), now=before).rows == []
 
@@ -118,6 +127,28 @@ def test_the_top_are_those_with_the_greatest_impact_in_the_order_of_time(ledger_
         calls += days(day, 1, usd)
     report = anomalies(ledger_of(*calls), (), period=at(), now=NOW, top=2)
     assert found(report, "day") == [("2024-10-10",), ("2024-10-14",)]
+    assert report.figures["anomalies"] == 3  # whatever is shown
+
+
+def test_days_that_the_ledger_does_not_know_are_told(ledger_of: MadeLedger) -> None:
+    """Calls are known from 1 September to 10 October. What was not looked at is not said to be as usual."""
+    ledger = ledger_of(*days("2024-09-01", 40))
+
+    def asked(**said: str) -> tuple[object, tuple[str, ...]]:
+        report = anomalies(ledger, (), period=at(**said), now=NOW)
+        return report.figures["days"], report.notes
+
+    short = "1 of 1 series had less than 14 days of history on some of these days: no verdict on their level"
+    until = "calls are known until 2024-10-10 12:00: no day after that is looked at"
+    assert asked(month="2024-11") == (0, (until,))
+    assert asked(since="2024-10-01", until="2024-10-31") == (10, (until,))
+    assert asked(since="2024-10-01", until="2024-10-11") == (10, ())  # the 11th may yet come
+    assert asked(month="2023-01") == (0, ("the first call is of 2024-09-01: of these days nothing is known",))
+    assert asked() == (40, (f"{short} then",))
+    cut = "each day that the period touches is looked at as a whole"
+    assert asked(since="2024-10-01T06:00", until="2024-10-05T06:00") == (5, (cut,))
+    ledger = ledger_of()
+    assert asked(month="2024-10") == (0, ("there are no calls: nothing is looked at",))
 
 
 # --- rules that need no history of weeks ------------------------------------------------------------------
@@ -217,7 +248,7 @@ def test_an_empty_ledger_and_a_period_without_calls_have_none(ledger_of: MadeLed
     for ledger, asked in ((ledger_of(), at()), (ledger_of(*days("2024-09-01", 3)), at(month="2024-11"))):
         report = anomalies(ledger, period=asked, now=NOW)
         assert report.rows == []
-        assert report.figures == {"anomalies": 0, "greatest_impact": 0}
+        assert report.figures == {"days": 0, "anomalies": 0, "greatest_impact": 0}
 
 
 @pytest.mark.parametrize(

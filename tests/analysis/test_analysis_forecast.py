@@ -384,7 +384,9 @@ def test_a_backtest_by_team(ledger_of: MadeLedger) -> None:
 def test_a_backtest_needs_a_whole_month(ledger_of: MadeLedger) -> None:
     report = backtest(ledger_of(*days("2024-09-02", 40)), zone=UTC_ZONE, now=when("2024-10-12"))
     assert report.rows == []
-    assert report.notes == ("a backtest needs a whole month of the calendar in the ledger",)
+    assert report.notes == (
+        "a backtest needs a whole month of the calendar in which such calls cost something",
+    )
 
 
 @given(

@@ -83,6 +83,16 @@ def test_before_the_first_call_there_is_nothing(ledger: Costctl) -> None:
     assert run.err == "no such calls before this time: there is nothing to continue\n"
 
 
+def test_of_calls_that_are_none_nothing_is_said_but_that(ledger: Costctl) -> None:
+    run = ledger("forecast", "--where", "team=nobody", *NOW, "--format", "json")
+    assert run.json["notes"] == ["no such calls until 2024-10-14 12:00: there is nothing to continue"]
+    run = ledger("forecast", "--backtest", "--where", "team=nobody", *NOW, "--format", "json")
+    assert (run.json["rows"], run.err) == ([], "")
+    assert run.json["notes"] == [
+        "a backtest needs a whole month of the calendar in which such calls cost something"
+    ]
+
+
 def test_anomalies(ledger: Costctl) -> None:
     run = ledger("anomalies", "--by", "team", *NOW, "--format", "json")
     assert run.code == 0
@@ -90,7 +100,7 @@ def test_anomalies(ledger: Costctl) -> None:
         ("2024-10-10", "all", Decimal(135)),
         ("2024-10-10", "team", Decimal(135)),
     ]
-    assert (run.json["anomalies"], run.json["greatest_impact"]) == (2, Decimal(135))
+    assert (run.json["days"], run.json["anomalies"], run.json["greatest_impact"]) == (44, 2, Decimal(135))
 
 
 def test_a_gate_for_cron(ledger: Costctl) -> None:
@@ -104,6 +114,21 @@ def test_a_gate_for_cron(ledger: Costctl) -> None:
     assert code("anomalies > 0", "--since", "2024-10-11") == 0
     run = ledger("anomalies", "--by", "team", *NOW, "--fail-if", "impact > 100")
     assert "--fail-if impact > 100: 2024-10-10, team search: $135.00 above what was expected" in run.err
+
+
+def test_a_gate_looks_at_what_is_not_shown_too(ledger: Costctl) -> None:
+    """Ten times 15 USD are told of all, of the team and of the model."""
+    run = ledger("anomalies", *NOW, "--top", "1", "--fail-if", "anomalies > 2", "--format", "json")
+    assert (run.code, len(run.json["rows"]), run.json["anomalies"]) == (4, 1, 3)
+    assert run.err == "--fail-if anomalies > 2: there are 3\n"
+
+
+def test_no_gate_is_passed_by_days_of_which_nothing_is_known(ledger: Costctl) -> None:
+    """The last call is of 14 October; a month later nothing was ingested."""
+    run = ledger("anomalies", "--last", "1d", "--now", "2024-11-14T09:00", "--fail-if", "impact > 100")
+    assert run.code == 4
+    assert "calls are known until 2024-10-14 12:00: no day after that is looked at" in run.out
+    assert run.err == "--fail-if impact > 100: it cannot be told: no day of this period is known\n"
 
 
 def test_a_condition_that_is_none(ledger: Costctl) -> None:

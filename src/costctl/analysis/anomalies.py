@@ -106,9 +106,10 @@ def anomalies(
     Each value of each of ``by`` is judged for itself, and all calls together. ``impact`` is what a day cost
     above what was ``expected``: at least ``least`` (USD) and a fifth of it. ``unseen``: how much (USD) a
     model, user or API key may cost on its first day. ``contributors`` are the three that added most.
-    ``top``: the so many with the greatest impact. A day in progress counts as far as it has come.
+    ``top``: show the so many with the greatest impact. A day in progress counts as far as it has come.
 
-    Figures: ``anomalies`` (how many), ``greatest_impact`` (0 without any).
+    Figures: ``days`` (how many were looked at), and of all that was found ``anomalies`` (how many) and
+    ``greatest_impact`` (0 without any).
     Raises :class:`QuestionError`, :class:`costctl.filters.FilterError`, :class:`costctl.ledger.LedgerError`.
     """
     asked = dimensions(by)
@@ -125,7 +126,11 @@ def anomalies(
         until = known(engine, now, period.zone)
         days = [] if until is None else _days(period, until)
         if until is None or not days:
-            return with_provenance(_report([], []), Calls(engine, period, passed, of_grain), Sums())
+            notes = ["there are no calls: nothing is looked at"]
+            if until is not None:
+                notes = list(_unknown(period, now, until, days))
+            nothing = _report([], [], 0, notes)
+            return with_provenance(nothing, Calls(engine, period, passed, of_grain), Sums())
         zone = period.zone
         whole = Calls(engine, Period(None, until.until, zone, ""), passed, of_grain)
 
@@ -145,18 +150,16 @@ def anomalies(
         ]
         found += judges.costs_per_call(groups[scopes.index((_MODEL,))])
         found += _new(whole, days, until, first_day)
-        if top is not None:
-            found = sorted(found, key=lambda each: (-each.impact, _order(each)))[:top]
-        found.sort(key=_order)
+        shown = sorted(found, key=lambda each: (-each.impact, _order(each)))[:top]
+        shown.sort(key=_order)
         causes: dict[tuple[date, Dimension | None], dict[Key, Days]] = {}
-        for day, scope in {(each.day, each.scope) for each in found}:
+        for day, scope in {(each.day, each.scope) for each in shown}:
             (causes[day, scope],) = daily(part(day - _BEFORE * DAY, day + DAY), (_keys(scope),))
-        rows = [(each, _contributors(each, causes[each.day, each.scope])) for each in found]
-        notes = [*_told(rows), *judges.notes()]
-        if days[-1] == until.today:
-            notes.append("today counts as far as it has come")
+        rows = [(each, _contributors(each, causes[each.day, each.scope])) for each in shown]
+        notes = [*_told(rows), *judges.notes(), *_unknown(period, now, until, days)]
         scored = part(days[0], days[-1] + DAY)
-        report = with_provenance(_report(rows, notes), scored, scored.sums().get((), Sums()))
+        report = _report(rows, found, len(days), notes)
+        report = with_provenance(report, scored, scored.sums().get((), Sums()))
     return replace(report, period=span(period))
 
 
@@ -173,6 +176,24 @@ def _days(period: Period, until: Known) -> list[date]:
     if period.end is not None:
         last = min(last, (period.end - timedelta(microseconds=1)).astimezone(period.zone).date())
     return [first + number * DAY for number in range((last - first).days + 1)]
+
+
+def _unknown(period: Period, now: datetime, until: Known, days: Sequence[date]) -> Iterator[str]:
+    """What of the period was not looked at, and what otherwise than asked."""
+    zone, last = period.zone, until.until - timedelta(microseconds=1)
+    end = now if period.end is None else min(now, period.end)
+    asked = (end - timedelta(microseconds=1)).astimezone(zone).date()
+    if not days and asked < until.first:
+        yield f"the first call is of {until.first}: of these days nothing is known"
+    elif not days or (period.end is not None and asked - days[-1] > DAY):
+        yield f"calls are known until {last:%Y-%m-%d %H:%M}: no day after that is looked at"
+    if days and days[-1] == until.today:
+        yield f"{until.today} counts as far as it has come: until {last:%H:%M}"
+    if days and any(
+        each is not None and each < last and each != day_start(each.astimezone(zone).date(), zone)
+        for each in (period.start, period.end)
+    ):
+        yield "each day that the period touches is looked at as a whole"
 
 
 def _amount(name: str, usd: Decimal | int) -> int:
@@ -195,6 +216,8 @@ class _Judges:
         self._unjudged = 0
 
     def levels(self, scope: Dimension | None, groups: Mapping[Key, Days]) -> Iterator[Anomaly]:
+        if scope is not None and groups.keys() == {(None,)}:
+            return  # no call has such a label: these are all calls
         start = self._days[0] - PROFILE * DAY
         for key, days in groups.items():
             every = costs(days, start, self._days[-1] + DAY)
@@ -310,7 +333,9 @@ def _told(rows: Sequence[tuple[Anomaly, str]]) -> Iterator[str]:
             yield f"{each.day} {whose}: {contributors}"
 
 
-def _report(rows: Sequence[tuple[Anomaly, str]], notes: Sequence[str]) -> Report:
+def _report(
+    rows: Sequence[tuple[Anomaly, str]], found: Sequence[Anomaly], days: int, notes: Iterable[str]
+) -> Report:
     cells: list[tuple[Cell, ...]] = [
         (
             each.day.isoformat(),
@@ -332,9 +357,14 @@ def _report(rows: Sequence[tuple[Anomaly, str]], notes: Sequence[str]) -> Report
         columns=_COLUMNS,
         rows=cells,
         figures={
-            "anomalies": len(cells),
-            "greatest_impact": max((each.impact for each, _ in rows), default=0),
+            "days": days,
+            "anomalies": len(found),
+            "greatest_impact": max((each.impact for each in found), default=0),
         },
-        figure_columns=(Column("anomalies", "count"), Column("greatest_impact", "money")),
+        figure_columns=(
+            Column("days", "count", title="days looked at"),
+            Column("anomalies", "count"),
+            Column("greatest_impact", "money"),
+        ),
         notes=tuple(notes),
     )

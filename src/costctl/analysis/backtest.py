@@ -47,6 +47,8 @@ _NOTES = (
     "0.5 and 0.9, and --method takes it",
 )
 
+_NO_MONTH = ("a backtest needs a whole month of the calendar in which such calls cost something",)
+
 
 def backtest(
     ledger: Ledger,
@@ -89,7 +91,7 @@ def backtest(
             title=title("Backtest of forecasts", asked),
             columns=(*(each.column for each in asked), *_COLUMNS),
             rows=rows,
-            notes=_NOTES if rows else ("a backtest needs a whole month of the calendar in the ledger",),
+            notes=_NOTES if rows else _NO_MONTH,
         )
         return with_provenance(report, calls, calls.sums().get((), Sums()))
 

@@ -81,8 +81,9 @@ def daily(
         parameters,
     )
     found: list[dict[Key, Days]] = [defaultdict(dict) for _ in scopes]
+    places = [[names.index(each) for each in scope] for scope in scopes]
     for scope_number, *row in rows:
-        key = tuple(row[names.index(each)] for each in scopes[scope_number])
+        key = tuple(row[place] for place in places[scope_number])
         day_number, *of_day = row[len(names) :]
         found[scope_number][key][date_of(day_number)] = Day(*map(int, of_day))
     return found

@@ -223,6 +223,8 @@ class _Model:
             of = "of the period" if found is None else f"of {_days(self.before)} of the period, before that,"
             yield f"the first call is of {self.known.first}: {of} nothing is known"
         if found is None:
+            if not self.before:
+                yield f"no such calls until {until:%Y-%m-%d %H:%M}: there is nothing to continue"
             return
         if self.is_over:
             yield "the period is over: this is what it cost"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated
 
@@ -107,6 +108,7 @@ def anomalies(
     from costctl import analysis
 
     limit = None if fail_if is None else condition(fail_if, _KINDS)
+    rows = None if top is None else count("--top", top)
     answer = analysis.anomalies(
         session.ledger,
         analysis.SCOPES if by is None else by,
@@ -116,18 +118,29 @@ def anomalies(
         grain=session.grain,
         least=analysis.LEAST_IMPACT if min_impact is None else amount("--min-impact", min_impact),
         unseen=analysis.UNSEEN if unseen is None else amount("--unseen", unseen),
-        top=None if top is None else count("--top", top),
+        # A gate looks at all of them, whatever is shown.
+        top=rows if limit is None else None,
     )
-    session.show(answer)
+    session.show(answer if rows is None else _greatest(answer, rows))
     if limit is not None:
         gate(session, limit, _measured(answer, limit))
+
+
+def _greatest(answer: Report, count: int) -> Report:
+    """The rows with the greatest impact, in the order in which they are."""
+    impact = [column.name for column in answer.columns].index("impact")
+    places = sorted(range(len(answer.rows)), key=lambda place: -int(str(answer.rows[place][impact])))
+    return replace(answer, rows=[answer.rows[place] for place in sorted(places[:count])])
 
 
 def _measured(answer: Report, limit: Condition) -> Iterator[Measured]:
     from costctl.money import rounded
 
+    if not answer.figures["days"]:
+        yield Measured(_KINDS[limit.name], None, said="it cannot be told: no day of this period is known")
+        return
     if limit.name == "anomalies":
-        yield Measured("count", len(answer.rows))
+        yield Measured("count", len(answer.rows), said=f"there are {len(answer.rows):,}")
         return
     names = [column.name for column in answer.columns]
     for row in answer.rows:

@@ -137,5 +137,5 @@ def forecast(
             stated=None if stated is None else amount("--stated", stated),
         )
     session.show(answer)
-    if not answer.rows:
+    if not (answer.rows or backtest):
         session.say("no such calls before this time: there is nothing to continue")
