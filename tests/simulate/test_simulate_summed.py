@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from costctl.analysis.dimensions import dimension
 from costctl.ingest.reprice import reprice
 from costctl.ledger import Ledger
 from costctl.pricing.book import PriceBook
-from costctl.simulate import state, summed
+from costctl.simulate import summed
 from costctl.simulate.router import Router, Rule
 from costctl.simulate.state import States
 
@@ -91,7 +92,10 @@ def test_added_up_or_one_by_one(
         ),
     )
     reprice(ledger, book, apply=True)
-    rules = (Rule((filters.parse("tag:complexity=simple"),), target, latency_ms=7), Rule((), PLAIN))
+    rules = (
+        Rule((filters.parse("tag:complexity=simple"),), target, share=Fraction(2, 3), latency_ms=7),
+        Rule((), PLAIN),
+    )
     one, many, _ = both(ledger, book, Router(rules, cache="kept"), "team")
     assert one == many
 
@@ -130,9 +134,8 @@ def test_where_labels_tell_nearly_all_calls_apart_they_are_not_added_up(
 @pytest.mark.parametrize(
     "router",
     [
-        Router((Rule((), DATED, share=state.Fraction(1, 2)),)),
-        Router((Rule((), DATED, escalate=state.Fraction(1, 2)),)),
-        Router((Rule((), DATED, token_ratio=state.Fraction(2)),)),
+        Router((Rule((), DATED, escalate=Fraction(1, 2)),)),
+        Router((Rule((), DATED, token_ratio=Fraction(2)),)),
     ],
 )
 def test_what_looks_at_each_call_is_not_added_up(ledger: Ledger, book: PriceBook, router: Router) -> None:

@@ -175,11 +175,14 @@ class Router:
     def alike(self, setting: Setting) -> Alike | None:
         if self.cache == "lost" and _reads_in_sessions(setting):
             return None
-        if any({rule.share, rule.escalate} - {0, 1} or rule.token_ratio != 1 for rule in self.rules):
+        # What is paid twice takes its own time and another; tokens are rounded call by call.
+        if any(rule.escalate or rule.token_ratio != 1 for rule in self.rules):
             return None
+        shares = [self._drawn("share")[place] for place, rule in enumerate(self.rules) if 0 < rule.share < 1]
         windows = [_Way.of(rule, setting).context for rule in self.rules]
         labels = dict.fromkeys(each.column for rule in self.rules for each in rule.where)
-        return Alike(tuple(labels), min((each for each in windows if each is not None), default=None))
+        smallest = min((each for each in windows if each is not None), default=None)
+        return Alike(tuple(labels), smallest, tuple(shares))
 
     def _drawn(self, what: Literal["share", "escalate"]) -> list[str]:
         return [

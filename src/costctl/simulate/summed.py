@@ -30,11 +30,13 @@ _SAME = ("provider", "model", "mode", "region")
 
 @dataclass(frozen=True, slots=True)
 class Alike:
-    """What a lever looks at beside what prices depend on: ``labels``, public names and ``tag:NAME``; and at
-    whether a call has more than ``tokens``, prompt and answer (None: at no size)."""
+    """What a lever looks at beside what prices depend on: ``labels``, public names and ``tag:NAME``; at
+    whether a call has more than ``tokens``, prompt and answer (None: at no size); and at conditions on its
+    key (``draws``, SQL without parameters), which any one call of a row then answers for all."""
 
     labels: tuple[str, ...] = ()
     tokens: int | None = None
+    draws: tuple[str, ...] = ()
 
 
 def kinds(calls: Calls, alike: Iterable[Alike], by: Iterable[Dimension]) -> tuple[str, ...] | None:
@@ -98,6 +100,7 @@ kinds AS (SELECT tags_json AS text, min(tags_json) OVER (PARTITION BY {of_all}) 
         *_times(calls, by),
         *_moments(calls, prices),
         *(f"coalesce({name}, 0) > 0" for name in _unpriced_kinds(prices)),
+        *dict.fromkeys(draw for each in alike for draw in each.draws),
         "cost_pico IS NULL",
         f"CASE WHEN {_alone(prices, alike)} THEN call_key END",
     ]
