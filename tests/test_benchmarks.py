@@ -414,6 +414,8 @@ def test_every_work_runs_and_its_ledger_holds_what_it_was_given(
         "ingest 1 % appended",
         "report --by team,model",
         "compare two months by team",
+        "simulate-router, 20,000 calls",
+        "simulate-cache, 19,980 accesses",
         "costctl --help",
         "log_api_usage, median",
         "the same, 99 % of 8 processes",
