@@ -117,6 +117,16 @@ def test_of_days_before_the_first_call_nothing_is_known(ledger_of: MadeLedger) -
     assert report.notes == ("the first call is of 2024-10-11: of the period nothing is known",)
 
 
+def test_a_first_day_in_progress_is_no_history(ledger_of: MadeLedger) -> None:
+    report = asked(ledger_of(*days("2024-10-11", 1, 10, "12:00")), now="2024-10-11T18:00")
+    (row,) = rows(report)
+    assert (row["spent"], row["forecast"], row["run_rate"]) == (10 * USD, None, None)
+    assert report.notes == (
+        "the first call is of 2024-10-11: of 10 days of the period, before that, nothing is known",
+        "there is no whole day with such calls, from which to continue",
+    )
+
+
 @pytest.mark.parametrize("tz", ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu"])
 @pytest.mark.parametrize("now", ["2024-10-15T12:00", "2024-10-27T01:30", "2024-11-03T07:15", "2024-11-09"])
 @pytest.mark.heavy

@@ -85,7 +85,7 @@ def test_before_the_first_call_there_is_nothing(ledger: Costctl) -> None:
 
 def test_of_calls_that_are_none_nothing_is_said_but_that(ledger: Costctl) -> None:
     run = ledger("forecast", "--where", "team=nobody", *NOW, "--format", "json")
-    assert run.json["notes"] == ["no such calls until 2024-10-14 12:00: there is nothing to continue"]
+    assert run.json["notes"] == ["there is no whole day with such calls, from which to continue"]
     run = ledger("forecast", "--backtest", "--where", "team=nobody", *NOW, "--format", "json")
     assert (run.json["rows"], run.err) == ([], "")
     assert run.json["notes"] == [

@@ -205,8 +205,9 @@ class _Model:
         today, window = self.known.today, self.window
         spent = cost(days, window.first, min(today, window.after))
         begun = cost(days, today, today + DAY) if self.counts_today else 0
-        is_unknown = self.before == window.days
-        found = None if is_unknown else to_come(days, self.known, window.first, window.after, self.method)
+        found = None
+        if self.before < window.days:
+            found = to_come(days, self.known, window.first, window.after, self.method)
         return _Row(
             spent + begun,
             found,
@@ -220,11 +221,13 @@ class _Model:
         until, found = self.known.until, whole.found
         last = (until - timedelta(microseconds=1)).date()
         if self.before:
-            of = "of the period" if found is None else f"of {_days(self.before)} of the period, before that,"
+            is_all = self.before == self.window.days
+            of = "of the period" if is_all else f"of {_days(self.before)} of the period, before that,"
             yield f"the first call is of {self.known.first}: {of} nothing is known"
+            if is_all:
+                return
         if found is None:
-            if not self.before:
-                yield f"no such calls until {until:%Y-%m-%d %H:%M}: there is nothing to continue"
+            yield "there is no whole day with such calls, from which to continue"
             return
         if self.is_over:
             yield "the period is over: this is what it cost"
