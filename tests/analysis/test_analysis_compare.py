@@ -329,6 +329,54 @@ def test_calls_without_a_price_count_in_no_step(ledger_of: LedgerOf) -> None:
     assert (report.unpriced.calls, report.unpriced.tokens, report.unpriced.models) == (3, 7, ("opus", "x"))
 
 
+@pytest.mark.parametrize("months", [("2024-10", "2024-11"), ("2024-11", "2024-10")])
+def test_a_cost_that_nobody_knows_has_no_change(ledger_of: LedgerOf, months: tuple[str, str]) -> None:
+    """A period whose calls all have no price does not cost 0, so nothing is known to have become dearer."""
+    known, unknown = months
+    unpriced = {"cost_pico": None, "price_id": None, "model": "x", "team": "new"}
+    ledger = ledger_of(*days(known, [3] * 8, team="old"), *days(unknown, [0] * 8, **unpriced))
+    report = compared(ledger)
+    found = measures(report)
+    for name in ("cost", "volume", "mix", "tokens_per_call", "price", "annualised"):
+        assert (found[name]["change"], found[name]["low"], found[name]["verdict"]) == (None, None, None), name
+    assert found["requests"]["change"] == 0
+    for name in ("change", "change_share", "annualised", "saving", "saving_low", "saving_high"):
+        assert report.figures[name] is None, name
+    assert any(note.startswith("calls without a price are in no step") for note in report.notes)
+    rows = groups(compared(ledger, "team"))
+    assert [rows["total"][name] for name in ("change", "volume", "low")] == [None, None, None]
+    assert rows["new"]["mix"] is None
+    assert rows["new"]["verdict"] in ("new", "discontinued")
+
+
+def test_a_ledger_that_begins_or_ends_within_a_period(ledger_of: LedgerOf) -> None:
+    """Three times October's cost in November is then no growth."""
+    late = [{"ts": f"2024-10-{day} 12:00:00", "cost_pico": USD} for day in range(22, 32)]
+    report = compared(ledger_of(*late, *days("2024-11", [1] * 30)))
+    assert "2024-10: the ledger has no calls before 2024-10-22" in report.notes
+    assert not any("2024-11: the ledger has no calls" in note for note in report.notes)
+    report = compared(ledger_of(*late, *days("2024-11", [1] * 20)))
+    assert "2024-11: the ledger has no calls after 2024-11-20" in report.notes
+
+
+def test_many_models_leave_the_steps_without_intervals(ledger_of: LedgerOf) -> None:
+    note = "the steps have no intervals where there are more than 200 models, modes and regions"
+    november = days("2024-11", [1] * 8, model="m0")
+
+    def of_models(count: int) -> Report:
+        calls = [
+            {"ts": f"2024-10-{1 + number % 8:02d} 12:00:00", "cost_pico": USD, "model": f"m{number}"}
+            for number in range(count)
+        ]
+        return compared(ledger_of(*calls, *november))
+
+    few, many = of_models(200), of_models(201)
+    assert measures(few)["mix"]["low"] is not None
+    assert note not in few.notes
+    assert measures(many)["mix"]["low"] is None
+    assert note in many.notes
+
+
 def test_rows_that_do_not_say_how_many_calls_they_are(ledger_of: LedgerOf) -> None:
     ledger = ledger_of(
         *days("2024-10", [10] * 2), {"ts": "2024-10-05 12:00:00", "requests": None, "cost_pico": 4 * USD},
@@ -336,9 +384,7 @@ def test_rows_that_do_not_say_how_many_calls_they_are(ledger_of: LedgerOf) -> No
     )  # fmt: skip
     report = compared(ledger)
     assert measures(report)["volume"]["change"] == 5 * USD
-    assert (
-        "rows that do not say how many requests they are: 2; what they cost is volume" in report.notes
-    )
+    assert "rows that do not say how many requests they are: 2; what they cost is volume" in report.notes
 
 
 def test_a_year_of_days(ledger_of: LedgerOf) -> None:

@@ -71,6 +71,33 @@ def test_a_gate(ledger: Costctl) -> None:
     assert "there are no calls to compare" in run.err
 
 
+def test_calls_without_a_price_pass_no_gate_of_money(ledger: Costctl) -> None:
+    """A model whose price nobody knows makes the known cost fall: that is no reason to pass."""
+    line = {
+        "id": "unknown",
+        "timestamp": "2026-06-20T10:00:00Z",
+        "provider": "anthropic",
+        "model": "mystery-9",
+        "team": "unknown",
+        "input_tokens": 10**6,
+        "output_tokens": 0,
+    }
+    (ledger.cwd / "more.jsonl").write_text(json.dumps(line) + "\n")
+    assert ledger("ingest", "more.jsonl").code == 0
+    for condition in ("cost > +50%", "cost_per_request > +50%", "volume > +50%"):
+        run = ledger(*TWO_WEEKS, "--fail-if", condition)
+        assert run.code == 4, condition
+        assert f"--fail-if {condition}: it cannot be told: 1 call has no price" in run.err
+        assert f"{condition} is not passed: it cannot be told: 1 call has no price" in " ".join(
+            run.out.split()
+        )
+        # 5.04 is 20 % more than 4.20.
+        run = ledger(*TWO_WEEKS, "--where", "team=search", "--fail-if", condition)
+        assert run.code == 0, condition
+    # 15 requests after 14: prices have nothing to do with that.
+    assert ledger(*TWO_WEEKS, "--fail-if", "requests > +50%").code == 0
+
+
 def test_a_comment_for_a_pull_request(ledger: Costctl) -> None:
     run = ledger(*TWO_WEEKS, "--fail-if", "cost_per_request > +10%", "--out", "comment.md")
     assert run.code == 4

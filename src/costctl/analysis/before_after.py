@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from costctl.analysis.changes import MEASURED, STEPS, a_year, beside, ends, verdict
+from costctl.analysis.changes import MEASURED, STEPS, a_year, beside, cost_is_known, ends, verdict
 from costctl.analysis.decomposition import Effects, added
 from costctl.analysis.measures import Measure
 from costctl.analysis.two_periods import Pair, TwoPeriods, together
@@ -109,6 +109,10 @@ def _change(before: int | Decimal | None, after: int | Decimal | None) -> float 
 
 def _steps(both: TwoPeriods) -> Iterator[_Line]:
     found = added(both.effects.values())
+    if not cost_is_known(both.whole):
+        for name in STEPS:
+            yield _Line(name, _OF_STEP[name], "money", "USD", None, None, None, None)
+        return
     names = [name for name in _OF_STEP if name in STEPS or getattr(found, name)]
     intervals = dict(zip(Effects._fields, both.effect_intervals() or (), strict=False))
     for name in names:
@@ -118,8 +122,11 @@ def _steps(both: TwoPeriods) -> Iterator[_Line]:
 
 
 def _annualised(both: TwoPeriods) -> _Line:
-    before, after = a_year(both)
-    return _Line("annualised", "cost a year", "money", "USD", before, after, after - before, before)
+    name, text = "annualised", "cost a year"
+    if (costs := a_year(both)) is None:
+        return _Line(name, text, "money", "USD", None, None, None, None)
+    before, after = costs
+    return _Line(name, text, "money", "USD", before, after, after - before, before)
 
 
 def _shares(both: TwoPeriods, top: int | None) -> Iterator[_Line]:

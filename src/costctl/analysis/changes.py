@@ -41,8 +41,16 @@ def beside(measure: Measure, pair: Pair) -> tuple[int | Decimal | None, int | De
     return before, after
 
 
-def a_year(both: TwoPeriods) -> tuple[int, int]:
-    """What a year like each of the periods costs: 12 months where both are whole months, else 365 days."""
+def cost_is_known(pair: Pair) -> bool:
+    """Whether each period has a cost: one whose calls all have no price has none, which is not 0."""
+    return None not in beside(BY_NAME["cost"], pair)
+
+
+def a_year(both: TwoPeriods) -> tuple[int, int] | None:
+    """What a year like each of the periods costs: 12 months where both are whole months, else 365 days. None
+    where a cost is unknown."""
+    if not cost_is_known(both.whole):
+        return None
     periods = both.before.period, both.after.period
     months = [_months(each) for each in periods]
     costs = []

@@ -9,18 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from costctl.analysis.before_after import before_after
 from costctl.analysis.calls import Calls, filters_of
-from costctl.analysis.changes import MEASURED, MICROSECOND, STEPS, a_year, beside, bounds, ends, verdict
+from costctl.analysis.changes import (
+    MEASURED,
+    MICROSECOND,
+    STEPS,
+    a_year,
+    beside,
+    bounds,
+    cost_is_known,
+    ends,
+    verdict,
+)
 from costctl.analysis.decomposition import added
 from costctl.analysis.dimensions import Dimension, Key, dimensions, other, title
 from costctl.analysis.grain import grain_of
 from costctl.analysis.provenance import with_provenance
 from costctl.analysis.questions import QuestionError
-from costctl.analysis.two_periods import FEWEST_DAYS, MOST_ROWS, TwoPeriods, together
+from costctl.analysis.two_periods import FEWEST_DAYS, MOST_GROUPS, MOST_ROWS, TwoPeriods, together
 from costctl.filters import Filter
 from costctl.money import share
 from costctl.periods import Period
@@ -32,6 +42,7 @@ if TYPE_CHECKING:
     from costctl.pricing.book import PriceBook
 
 _SURE_DAYS = 14
+_DAY = timedelta(days=1)
 
 
 def compare(
@@ -166,6 +177,8 @@ def _group(both: TwoPeriods, keys: Sequence[Key], interval: Interval | None) -> 
     pair = together(both.rows[key] for key in keys)
     found = added(both.effects[key] for key in keys)
     cost, *others = (beside(measure, pair) for measure in MEASURED)
+    is_known = cost_is_known(pair)
+    interval = interval if is_known else None
     told = verdict(interval)
     if pair.before.rows and not pair.after.rows:
         told = "discontinued"
@@ -173,9 +186,8 @@ def _group(both: TwoPeriods, keys: Sequence[Key], interval: Interval | None) -> 
         told = "new"
     return [
         *cost,
-        pair.change,
-        share(pair.change, pair.before.cost),
-        *(getattr(found, name) for name in STEPS),
+        *((pair.change, share(pair.change, pair.before.cost)) if is_known else (None, None)),
+        *(getattr(found, name) if is_known else None for name in STEPS),
         *ends(interval, "money"),
         told,
         *(value for pair_of_one in others for value in pair_of_one),
@@ -187,14 +199,17 @@ def _group(both: TwoPeriods, keys: Sequence[Key], interval: Interval | None) -> 
 
 def _with_figures(report: Report, both: TwoPeriods, hidden: Sequence[str]) -> Report:
     """``report`` with its figures, of which people do not see those that are ``hidden``."""
-    before, after = a_year(both)
-    low, high = ends(both.saving_interval(), "money")
-    saving = added(both.effects.values()).saving
+    change = change_share = annualised = saving = low = high = None
+    if costs := a_year(both):
+        change, annualised = both.whole.change, costs[1] - costs[0]
+        change_share = share(change, both.whole.before.cost)
+        saving = added(both.effects.values()).saving
+        low, high = ends(both.saving_interval(), "money")
     start, end = both.before.period.isoformat()
     figures: list[tuple[Column, Cell]] = [
-        (Column("change", "money", hidden=True), both.whole.change),
-        (Column("change_share", "percent", hidden=True), share(both.whole.change, both.whole.before.cost)),
-        (Column("annualised", "money", title="change in a year"), after - before),
+        (Column("change", "money", hidden=True), change),
+        (Column("change_share", "percent", hidden=True), change_share),
+        (Column("annualised", "money", title="change in a year"), annualised),
         (Column("saving", "money", title="saved by mix and tokens per call"), saving),
         (Column("saving_low", "money", title="95% from", hidden=low is None), low),
         (Column("saving_high", "money", title="95% to", hidden=high is None), high),
@@ -230,6 +245,10 @@ def _notes(both: TwoPeriods, by_groups: bool) -> Iterator[str]:
             "calls of these whose cost is not that of the price book are left out of price: "
             f"{both.prices.unlike:,}; costctl reprice gives them its own"
         )
+    if any(each.unpriced_rows for each in both.whole):
+        yield (
+            "calls without a price are in no step, as if nobody had made them: volume and mix may be of those"
+        )
     if uncounted := both.whole.before.uncounted + both.whole.after.uncounted:
         yield f"rows that do not say how many requests they are: {uncounted:,}; what they cost is volume"
     lengths = [(end - start) // MICROSECOND for start, end in map(bounds, (before, after))]
@@ -244,9 +263,14 @@ def _of_days(both: TwoPeriods) -> Iterator[str]:
         period, span = calls.period, calls.span
         if not sums.rows:
             yield f"{period.label}: there are no{' such' if calls.where else ''} calls"
-        elif span is not None and span[1] <= bounds(period)[1] - timedelta(days=1):
-            last = span[1].astimezone(period.zone).date()
-            yield f"{period.label}: the ledger has no calls after {last.isoformat()}"
+            continue
+        if span is None:
+            continue
+        start, end = bounds(period)
+        if span[0] >= start + _DAY:
+            yield f"{period.label}: the ledger has no calls before {_date(span[0], period)}"
+        if span[1] <= end - _DAY:
+            yield f"{period.label}: the ledger has no calls after {_date(span[1] - MICROSECOND, period)}"
     counts = [len(days) for days in both.days]
     if not both.can_be_drawn:
         days = f"{counts[0]} and {counts[1]} days with data"
@@ -256,6 +280,10 @@ def _of_days(both: TwoPeriods) -> Iterator[str]:
         f"from and to: 95 % of {DRAWS:,} draws of days, within weekdays, seed {both.seed}; not significant: "
         "0 is between them"
     )
+    if not both.by and len(both.groups) > MOST_GROUPS:
+        yield (
+            f"the steps have no intervals where there are more than {MOST_GROUPS:,} models, modes and regions"
+        )
     if not both.has_few_rows:
         yield f"rows have no intervals where there are more than {MOST_ROWS:,}"
     if min(counts) < _SURE_DAYS:
@@ -264,8 +292,12 @@ def _of_days(both: TwoPeriods) -> Iterator[str]:
 
 def _dates(period: Period) -> str:
     start, end = bounds(period)
-    first, last = (each.astimezone(period.zone).date() for each in (start, end - MICROSECOND))
-    return f"{first.isoformat()} to {last.isoformat()}"
+    first, last = _date(start, period), _date(end - MICROSECOND, period)
+    return first if first == last else f"{first} to {last}"
+
+
+def _date(moment: datetime, period: Period) -> str:
+    return moment.astimezone(period.zone).date().isoformat()
 
 
 def _provenance(both: TwoPeriods) -> Report:

@@ -114,8 +114,9 @@ def compare(
         return
     measured = _measured(answer, limit.name)
     # A comment on a pull request should say it too.
-    verdict = "holds" if limit.holds(measured) is not False else "does not hold"
-    session.show(replace(answer, notes=(*answer.notes, f"{limit.text} {verdict}: {limit.said(measured)}")))
+    verdict = {True: "holds", False: "does not hold", None: "is not passed"}[limit.holds(measured)]
+    said = measured.said or limit.said(measured)
+    session.show(replace(answer, notes=(*answer.notes, f"{limit.text} {verdict}: {said}")))
     gate(session, limit, [measured])
 
 
@@ -161,12 +162,17 @@ def _measured(answer: Report, name: str) -> Measured:
     for when in ("before", "after"):
         if not any(_cells(answer, "cost", when) + _cells(answer, "requests", when)):
             return Measured("money", None, said="there are no calls to compare")
+    kinds = {each.name: each.kind for each in MEASURED}
+    if kinds.get(name, "money") == "money" and not answer.complete:
+        calls = answer.unpriced.calls
+        some = "1 call has" if calls == 1 else f"{calls:,} calls have"
+        return Measured("money", None, said=f"it cannot be told: {some} no price; --where can leave them out")
     if name in STEPS:
         (cost,), (change,) = _cells(answer, "cost", "before"), _cells(answer, name, "change")
         assert isinstance(change, int)
         return Measured("money", None if cost is None else int(cost) + change, cost)
     before, after = _cells(answer, name, "before", "after")
-    return Measured(next(each.kind for each in MEASURED if each.name == name), after, before)
+    return Measured(kinds[name], after, before)
 
 
 def _cells(answer: Report, name: str, *columns: str) -> list[int | Decimal | None]:
