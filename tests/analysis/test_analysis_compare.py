@@ -403,6 +403,21 @@ def test_a_year_of_days(ledger_of: LedgerOf) -> None:
     assert quarter["annualised"]["after"] == 44 * 4 * USD
 
 
+def test_a_day_is_a_day_where_the_clocks_are_turned_back(ledger_of: LedgerOf) -> None:
+    """In Berlin the last week of October 2024 has 169 hours, and seven days."""
+    ledger = ledger_of(*days("2024-10", [1] * 31), *days("2024-11", [1] * 30))
+    weeks = [at("Europe/Berlin", since=week, until=week) for week in ("2024-W43", "2024-W44")]
+    report = compared(ledger, base=weeks[0], period=weeks[1])
+    row = measures(report)["annualised"]
+    # 7 USD in 7 days
+    assert (row["before"], row["after"]) == (365 * USD, 365 * USD)
+    assert not any(note.startswith("the base has") for note in report.notes)
+    report = compared(
+        ledger, base=at("Europe/Berlin", month="2024-10"), period=at("Europe/Berlin", month="2024-11")
+    )
+    assert "the base has 31 days and 2024-11 30: volume is of both as they are" in report.notes
+
+
 def test_a_period_without_calls(ledger_of: LedgerOf) -> None:
     report = compared(ledger_of(*days("2024-11", [3] * 10)))
     found = measures(report)

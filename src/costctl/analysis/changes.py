@@ -58,8 +58,7 @@ def a_year(both: TwoPeriods) -> tuple[int, int] | None:
         if all(months):
             cost = quotient(sums.cost * _MONTHS, count)
         else:
-            start, end = bounds(period)
-            cost = quotient(sums.cost * (_YEAR // MICROSECOND), (end - start) // MICROSECOND)
+            cost = quotient(sums.cost * (_YEAR // MICROSECOND), length(period) // MICROSECOND)
         assert cost is not None
         costs.append(cost)
     return costs[0], costs[1]
@@ -70,6 +69,15 @@ def _months(period: Period) -> int:
     start, end = (each.astimezone(period.zone) for each in bounds(period))
     is_whole = all(each.day == 1 and each.time() == each.min.time() for each in (start, end))
     return (end.year - start.year) * _MONTHS + end.month - start.month if is_whole else 0
+
+
+def length(period: Period) -> timedelta:
+    """By the clocks of its zone: a day is a day, also where it has 23 or 25 hours. Of a period too short for
+    that, the time that has passed."""
+    start, end = bounds(period)
+    by_clock = [each.astimezone(period.zone).replace(tzinfo=None) for each in (start, end)]
+    found = by_clock[1] - by_clock[0]
+    return found if found >= timedelta(days=1) else end - start
 
 
 def ends(interval: Interval | None, kind: Kind) -> tuple[int | Decimal | None, int | Decimal | None]:

@@ -23,6 +23,7 @@ from costctl.analysis.changes import (
     bounds,
     cost_is_known,
     ends,
+    length,
     verdict,
 )
 from costctl.analysis.decomposition import added
@@ -251,9 +252,9 @@ def _notes(both: TwoPeriods, by_groups: bool) -> Iterator[str]:
         )
     if uncounted := both.whole.before.uncounted + both.whole.after.uncounted:
         yield f"rows that do not say how many requests they are: {uncounted:,}; what they cost is volume"
-    lengths = [(end - start) // MICROSECOND for start, end in map(bounds, (before, after))]
+    lengths = [length(each) for each in (before, after)]
     if lengths[0] != lengths[1]:
-        days = [f"{each / 86_400e6:.4g}" for each in lengths]
+        days = [f"{each / _DAY:.4g}" for each in lengths]
         yield f"the base has {days[0]} days and {after.label} {days[1]}: volume is of both as they are"
     yield from _of_days(both)
 
