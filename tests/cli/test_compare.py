@@ -98,6 +98,27 @@ def test_calls_without_a_price_pass_no_gate_of_money(ledger: Costctl) -> None:
     assert ledger(*TWO_WEEKS, "--fail-if", "requests > +50%").code == 0
 
 
+def test_prices_that_are_not_at_hand_are_told(ledger: Costctl) -> None:
+    """The ledger's own prices halve in the middle; who forgets them would take that for a saving."""
+    price = "  - {provider: anthropic, model: claude-sonnet-4-5-20250929, output: 15, "
+    (ledger.cwd / "own.yaml").write_text(
+        f"prices:\n{price}input: 3, to: 2026-06-15T00:00:00Z}}\n"
+        f"{price}input: 1.5, from: 2026-06-15T00:00:00Z}}\n"
+    )
+    assert ledger("ingest", "--full", "--prices", "own.yaml", "usage.jsonl").code == 0
+    assert ledger("reprice", "--prices", "own.yaml", "--apply").code == 0
+    # 14 x 0.36 at 3 USD a million; 14 x 0.18 at 1.50: the price took 2.52.
+    run = ledger(*TWO_WEEKS, "--prices", "own.yaml", "--format", "json")
+    rows = {row["name"]: row for row in run.json["rows"]}
+    assert [rows[name]["change"] for name in ("tokens_per_call", "price")] == [
+        Decimal("0.84"),
+        Decimal("-2.52"),
+    ]
+    assert "the ledger is priced by" not in run.out
+    run = ledger(*TWO_WEEKS)
+    assert "the ledger is priced by own.yaml" in " ".join(run.out.split())
+
+
 def test_a_comment_for_a_pull_request(ledger: Costctl) -> None:
     run = ledger(*TWO_WEEKS, "--fail-if", "cost_per_request > +10%", "--out", "comment.md")
     assert run.code == 4

@@ -98,7 +98,7 @@ def compare(
         totals=report.totals,
         figures=report.figures,
         figure_columns=report.figure_columns,
-        notes=(*_notes(both, bool(asked)), *stands_on.notes),
+        notes=(*_notes(both, bool(asked)), *_of_books(stands_on, book), *stands_on.notes),
     )
 
 
@@ -257,6 +257,14 @@ def _notes(both: TwoPeriods, by_groups: bool) -> Iterator[str]:
         days = [f"{each / _DAY:.4g}" for each in lengths]
         yield f"the base has {days[0]} days and {after.label} {days[1]}: volume is of both as they are"
     yield from _of_days(both)
+
+
+def _of_books(stands_on: Report, book: PriceBook) -> Iterator[str]:
+    if foreign := [each for each in stands_on.price_books if each not in book.identifiers]:
+        yield (
+            f"the ledger is priced by {', '.join(foreign)} too, which price knows nothing of: "
+            "a price that changed there counts as tokens per call; --prices names it"
+        )
 
 
 def _of_days(both: TwoPeriods) -> Iterator[str]:
