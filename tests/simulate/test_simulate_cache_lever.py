@@ -381,6 +381,23 @@ def test_what_has_to_be_read_is_that_of_the_prices(two_projects: Ledger, book: P
     assert {row["lifetime"]: str(row["break_even"]) for row in rows} == {"5m": "0.217391", "1h": "0.526316"}
 
 
+def test_a_project_has_the_lifetimes_of_its_own_models(ledger_of: Made, book: PriceBook) -> None:
+    """Anthropic keeps nothing for a day, and OpenAI nothing for an hour."""
+    # 2 USD a million tokens
+    gpt = {"provider": "openai", "model": "gpt-4.1", "cost_pico": 2000 * 2 * MICRO}
+    ledger = ledger_of(
+        call(0, 2000, session="s", project="chat"),
+        call(0, 2000, session="t", project="search", **gpt),
+    )
+    report = of_calls(ledger, Cache(), book=book, period=ALWAYS)
+    found = [(row["project"], row["lifetime"]) for row in records(report)]
+    assert sorted(found) == [("chat", "1h"), ("chat", "5m"), ("search", "24h"), ("search", "5m")]
+    # What is asked for is taken from what each has, and told.
+    asked = of_calls(ledger, Cache(), book=book, period=ALWAYS, seconds=[86_400])
+    assert f"{SONNET} has no lifetime of 24h: 1h is taken" in asked.notes
+    assert not any("gpt-4.1" in note for note in asked.notes)
+
+
 @pytest.mark.heavy
 def test_it_is_a_plan_of_one_lever(two_projects: Ledger, techcorp: Ledger, book: PriceBook) -> None:
     for ledger, period in ((two_projects, ALWAYS), (techcorp, at(month="2024-10"))):

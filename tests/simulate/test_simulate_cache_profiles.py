@@ -108,6 +108,21 @@ def test_openai_has_steps_and_newer_models_a_price_of_writing() -> None:
     assert (lifetime.seconds, lifetime.write) == (1800, Fraction(5, 4))
 
 
+@pytest.mark.parametrize(
+    ("model", "lifetimes"),
+    [
+        ("gpt-5.4", ["5m", "24h"]),
+        ("gpt-4.1-mini", ["5m", "24h"]),
+        ("gpt-4o-mini", ["5m"]),
+        ("openai/o3", ["5m"]),
+        ("o3-mini", ["5m"]),
+    ],
+)
+def test_openai_keeps_prompts_for_a_day_from_gpt_4_1_on(model: str, lifetimes: list[str]) -> None:
+    rules = load().named("openai").rules_of(model)
+    assert [each.name for each in rules.lifetimes] == lifetimes
+
+
 def test_a_file_changes_what_it_states_and_adds(tmp_path: Path) -> None:
     file = tmp_path / "cache.yaml"
     file.write_text(

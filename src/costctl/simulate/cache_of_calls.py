@@ -16,7 +16,7 @@ from costctl.periods import Period
 from costctl.pricing import sql
 from costctl.pricing.book import PriceBook
 from costctl.report import Cell, Column, Report
-from costctl.simulate.cache import Cache, CacheRule, basis
+from costctl.simulate.cache import DEFAULT_TTL, Cache, CacheRule, basis
 from costctl.simulate.cache_of_trace import LOSES, fraction
 from costctl.simulate.cache_profiles import said
 from costctl.simulate.cache_profiles import seconds as seconds_of
@@ -104,13 +104,8 @@ def of_calls(
     passed, of_grain = filters_of(where), grain_of(grain)
     with ledger.reading() as engine:
         calls = Calls(engine, period, passed, of_grain)
-        models = [
-            model
-            for (model,) in engine.rows(
-                f"SELECT DISTINCT model FROM calls WHERE {calls.selection(())[1]}",  # noqa: S608
-                calls.selection(())[2],
-            )
-        ]
+        models_of = _models(calls)
+        models = sorted({model for each in models_of.values() for model in each})
         lifetimes = list(dict.fromkeys(seconds)) or _lifetimes(lever, models)
         found: dict[str | None, dict[int, _Found]] = {}
         states: dict[int, States] = {}
@@ -120,10 +115,11 @@ def of_calls(
             states[ttl] = States.of(calls, book, [tried])
             of_ttl, missed[ttl] = _by_project(states[ttl], lever)
             for project, each in of_ttl.items():
-                found.setdefault(project, {})[ttl] = each
+                if seconds or ttl in _lifetimes(lever, models_of[project], lifetimes):
+                    found.setdefault(project, {})[ttl] = each
         only = lifetimes[0] if len(lifetimes) == 1 else None
         picked = {project: only or _best(each) for project, each in found.items()}
-        notes = [*_uncached(calls, lever, models)]
+        notes = [*_uncached(calls, lever, models), *_not_to_be_had(lever, models, seconds)]
         report = _report(found, picked, lifetimes, notes, is_smallest=lever.stable == "smallest")
         return states[lifetimes[0]].told(report, [missed[lifetimes[0]]])
 
@@ -152,8 +148,20 @@ def chosen(lever: Cache, report: Report) -> Cache:
     return replace(lever, ttl=None, rules=rules)
 
 
-def _lifetimes(lever: Cache, models: Iterable[str]) -> list[int]:
-    """In seconds, those of all ``models`` that have a profile, shortest first."""
+def _models(calls: Calls) -> dict[str | None, list[str]]:
+    """The models of the calls, by project."""
+    _, condition, parameters = calls.selection(())
+    found: dict[str | None, list[str]] = {}
+    for project, model in calls.engine.rows(
+        f"SELECT DISTINCT project, model FROM calls WHERE {condition}",  # noqa: S608
+        parameters,
+    ):
+        found.setdefault(project, []).append(model)
+    return found
+
+
+def _lifetimes(lever: Cache, models: Iterable[str], otherwise: Sequence[int] = (DEFAULT_TTL,)) -> list[int]:
+    """In seconds, those of all ``models`` that have a profile, shortest first; ``otherwise`` if none has."""
     profiles = ((lever.profiles.of(model), model) for model in models)
     found = {
         lifetime.seconds
@@ -161,7 +169,7 @@ def _lifetimes(lever: Cache, models: Iterable[str]) -> list[int]:
         if profile is not None
         for lifetime in profile.rules_of(model).lifetimes
     }
-    return sorted(found) or [300]
+    return sorted(found) or list(otherwise)
 
 
 def _by_project(states: States, lever: Cache) -> tuple[dict[str | None, _Found], dict[str, int]]:
@@ -236,8 +244,7 @@ def _report(
         found, key=lambda each: (-max(one.saving for one in found[each].values()), each is None, each or "")
     )
     for project in order:
-        for ttl in lifetimes:
-            each = found[project][ttl]
+        for ttl, each in found[project].items():
             if not each.calls:
                 continue
             good = "saves" if single else BEST
@@ -302,6 +309,17 @@ def _figures(found: _Found) -> tuple[Cell, ...]:
         found.by_session,
         found.by_stable_part,
     )
+
+
+def _not_to_be_had(lever: Cache, models: Iterable[str], seconds: Iterable[int]) -> Iterable[str]:
+    """What stands for the lifetimes in ``seconds`` that a model does not have, as sentences."""
+    for model in models:
+        if (profile := lever.profiles.of(model)) is None:
+            continue
+        rules = profile.rules_of(model)
+        for ttl in dict.fromkeys(seconds):
+            if rules.lifetime(ttl) is None:
+                yield f"{model} has no lifetime of {said(ttl)}: {said(rules.nearest(ttl).seconds)} is taken"
 
 
 def _uncached(calls: Calls, lever: Cache, models: Iterable[str]) -> Iterable[str]:
