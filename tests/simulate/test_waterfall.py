@@ -286,3 +286,14 @@ def test_shares_of_a_file(tmp_path: Path) -> None:
     with pytest.raises(DocumentError, match=r"rules\[0\].by must be above 0 and at most 100%") as raised:
         of_document(read(file, "discount"))
     assert raised.value.line == 2
+
+
+def test_what_is_being_priced_is_told(ledger_of: Made, own: PriceBook) -> None:
+    """Two levers by Shapley: both together, which is how the first alone begins, then the second alone."""
+    told: list[str] = []
+    with ledger_of(*rows()).reading() as engine:
+        waterfall(Calls(engine, ALWAYS), own, (TRIM, ROUTE), "shapley", told.append)
+    assert told == [
+        "pricing the calls under all levers",
+        "pricing the calls under some of the levers: 3 of 3",
+    ]

@@ -63,15 +63,19 @@ def simulate(session: Session, plan: Plan, attribution: AttributionOption = "seq
 def of_plan(session: Session, plan: Path, attribution: str = "sequence") -> Report:
     """What ``plan`` saves of the session's calls. Raises :class:`costctl.documents.DocumentError`, and what
     :func:`costctl.simulate.plan.simulate` raises."""
+    from costctl.cli.progress import Step
     from costctl.simulate.plan import simulate
     from costctl.simulate.plan_file import read
 
-    return simulate(
-        session.ledger,
-        read(plan),
-        book=session.book,
-        period=session.period,
-        where=session.filters,
-        grain=session.grain,
-        attribution=cast("Attribution", attribution),
-    )
+    levers = read(plan)
+    with Step(session.settings.quiet) as step:
+        return simulate(
+            session.ledger,
+            levers,
+            book=session.book,
+            period=session.period,
+            where=session.filters,
+            grain=session.grain,
+            attribution=cast("Attribution", attribution),
+            progress=step.show,
+        )

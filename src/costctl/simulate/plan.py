@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 
 from costctl.analysis.calls import Calls, filters_of
@@ -29,9 +29,11 @@ def simulate(
     where: Iterable[str | Filter] = (),
     grain: str = "auto",
     attribution: Attribution = "sequence",
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Report:
     """What the calls would have cost under ``levers``, taken in their natural order whatever their own: what
-    each one saves of what the former has left, and what it would have saved alone.
+    each one saves of what the former has left, and what it would have saved alone. ``progress`` is told what
+    is being waited for.
 
     Raises :class:`QuestionError` for no lever or two of a kind, FilterError and LedgerError.
     """
@@ -39,7 +41,7 @@ def simulate(
         raise unknown("attribution", attribution, ATTRIBUTIONS)
     conditions, of_grain = filters_of(where), grain_of(grain)
     with ledger.reading() as engine:
-        found = waterfall(Calls(engine, period, conditions, of_grain), book, levers, attribution)
+        found = waterfall(Calls(engine, period, conditions, of_grain), book, levers, attribution, progress)
         return found.states.told(_report(found))
 
 

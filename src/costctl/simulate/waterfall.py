@@ -7,7 +7,7 @@ has saved already.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, pairwise
@@ -80,11 +80,17 @@ def natural(levers: Iterable[Lever]) -> tuple[Lever, ...]:
 
 
 def waterfall(
-    calls: Calls, book: PriceBook, levers: Iterable[Lever], attribution: Attribution = "sequence"
+    calls: Calls,
+    book: PriceBook,
+    levers: Iterable[Lever],
+    attribution: Attribution = "sequence",
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Waterfall:
-    """``levers`` on ``calls``, in their natural order, each on the state that the one before has left."""
+    """``levers`` on ``calls``, in their natural order, each on the state that the one before has left.
+    ``progress`` is told what is being priced."""
     ordered = natural(levers)
     places = range(len(ordered))
+    progress("pricing the calls under all levers")
     states = States.of(calls, book, ordered)
     days = _by_day(states)
     costs, changed = (tuple(map(sum, zip(*each, strict=True))) for each in zip(*days.values(), strict=True))
@@ -94,8 +100,9 @@ def waterfall(
         if attribution == "shapley"
         else [(place,) for place in places]
     )
-    for chosen in wanted:
+    for number, chosen in enumerate(wanted, 1):
         if chosen not in known:  # it may be how a longer one begins
+            progress(f"pricing the calls under some of the levers: {number} of {len(wanted)}")
             some = States.of(calls, book, [ordered[place] for place in chosen]).costs()
             known |= {chosen[:length]: cost for length, cost in enumerate(some)}
     return Waterfall(
