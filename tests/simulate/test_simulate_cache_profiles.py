@@ -151,6 +151,12 @@ def test_a_file_changes_what_it_states_and_adds(tmp_path: Path) -> None:
         ("profiles:\n  - name: plain\n    read: 1\n", 3, "reads from the cache at 1 times"),
         ("profiles:\n  - name: plain\n  - name: plain\n", 3, "a second profile is called 'plain'"),
         ("profiles:\n  - name: plain\n    minimun: 1\n", 3, "minimun"),
+        (
+            "profiles:\n  - name: plain\n    lifetimes:\n"
+            "      - {name: 5m, seconds: 300, write: 1.25}\n      - {name: 5m, seconds: 300, write: 2}\n",
+            3,
+            "lifetimes: 'plain' has two of 300 seconds",
+        ),
     ],
 )
 def test_faults_name_file_and_line(tmp_path: Path, text: str, line: int, message: str) -> None:

@@ -190,10 +190,17 @@ def _faults(document: Document, shipped: Mapping[str, Any]) -> Iterable[Document
             continue
         for exception, entry in enumerate([whole, *whole.get("exceptions", [])]):
             rules = _rules(whole | entry)
-            place = ("exceptions", exception - 1, "read") if exception else ("read",)
+            place = ("exceptions", exception - 1) if exception else ()
+            lengths = [each["seconds"] for each in entry.get("lifetimes", ())]
+            if twice := next((each for each in lengths if lengths.count(each) > 1), None):
+                yield document.error(
+                    ("profiles", number, *place, "lifetimes"),
+                    f"lifetimes: {name!r} has two of {twice:,} seconds",
+                    "leave one of them out",
+                )
             if rules.read >= 1:
                 yield document.error(
-                    ("profiles", number, *place),
+                    ("profiles", number, *place, "read"),
                     f"read: {name!r} reads from the cache at {float(rules.read):g} times plain input's price",
                     "below 1, as in 0.1",
                 )
