@@ -183,6 +183,31 @@ def test_the_interval_holds_the_saving_and_says_its_seed(october: Report) -> Non
     assert any("2,000 draws, seed 20240601" in note for note in october.notes)
 
 
+def test_a_cascade_says_what_is_paid_to_which_model(ledger_of: Made, book: PriceBook) -> None:
+    """A million tokens in: 15 on Opus, 0.25 on Haiku, ten requests each. Team a is tried on Haiku and made on
+    Opus too; team b goes to Haiku; team c stays."""
+    big: Call = {"model": OPUS, "cost_pico": 15 * USD, "input_tokens": 10**6, "requests": 10}
+    ledger = ledger_of(*({**big, "team": team} for team in "abc"))
+    rules = (
+        Rule((filters.parse("team=a"),), HAIKU, escalate=Fraction(1)),
+        Rule((filters.parse("team=b"),), HAIKU),
+    )
+    report = simulate_router(ledger, Router(rules), book=book, period=at())
+    found = cells(report)
+    assert [(found[each]["requests_before"], found[each]["requests_after"]) for each in (OPUS, HAIKU)] == [
+        (30, 20),
+        (0, 20),
+    ]
+    assert [found[each]["cost_after"] for each in (OPUS, HAIKU)] == [30 * USD, USD // 2]
+    whole = totals(report)
+    assert (whole["requests_before"], whole["requests_after"]) == (30, 40)
+    assert (whole["share_after"], found[HAIKU]["share_after"]) == (1, Decimal("0.5"))
+    # 45 before; 30.50 after.
+    assert (whole["cost_after"], whole["saving"]) == (61 * USD // 2, 29 * USD // 2)
+    assert report.figures["requests_routed"] == 20
+    assert [note for note in report.notes if note.startswith("10 requests are made twice")]
+
+
 def test_few_days_are_told(techcorp: Ledger, book: PriceBook) -> None:
     report = simulate_router(
         techcorp, by_complexity(), book=book, period=at(since="2024-10-07", until="2024-10-09")

@@ -75,6 +75,8 @@ class Group(NamedTuple):
     """Whether they went to another model, or were tried on one."""
     missed: str | None
     """Why they stayed, where they were to go."""
+    tried: str | None
+    """The model of a cascade on which they were tried before they were made as before."""
     requests: int
     """An uncounted row is one at least."""
     before: int
@@ -112,6 +114,11 @@ class Routed:
     @property
     def requests(self) -> int:
         return sum(group.requests for group in self.groups)
+
+    @property
+    def twice(self) -> int:
+        """The requests that are made on two models."""
+        return sum(group.requests for group in self.groups if group.tried is not None)
 
     @property
     def routed(self) -> int:
@@ -181,24 +188,28 @@ def routed(
         dimension(quality.by).sql(calls.engine, calls.span, calls.period.zone) if quality else ("NULL", [])
     )
     money = calls.engine.money_sum
-    goes = "changed_1 AND (added_pico > 0 OR model <> was_model OR provider IS DISTINCT FROM was_provider)"
+    goes = (
+        "changed_1 AND (added_model IS NOT NULL OR model <> was_model "
+        "OR provider IS DISTINCT FROM was_provider)"
+    )
     requests = "coalesce(was_requests, 1)"
     takes = "CASE WHEN changed_1 THEN TRY(latency_ms * timed) ELSE took_ms END"
-    paid = "CASE WHEN added_pico > 0 THEN added_pico ELSE cost_pico END"
+    paid = "CASE WHEN added_model IS NULL THEN cost_pico ELSE added_pico END"
     rows = states.rows(
         f"""routed AS (
     SELECT *, ({goes}) AS goes, {takes} AS takes_ms, {task} AS task, {day} AS day FROM state
     WHERE spent_0 IS NOT NULL
 )
-SELECT was_model, model, task, day, goes, missed_1, sum({requests}), {money("spent_0")}, {money("spent_1")},
+SELECT was_model, model, task, day, goes, missed_1, added_model,
+    sum({requests}), {money("spent_0")}, {money("spent_1")},
     {money(f"CASE WHEN goes THEN {paid} ELSE 0 END")}, sum({requests}) FILTER (WHERE changed_1 AND NOT goes),
     sum(took_ms) FILTER (WHERE takes_ms IS NOT NULL), sum(takes_ms),
     sum(timed) FILTER (WHERE takes_ms IS NOT NULL)
-FROM routed GROUP BY was_model, model, task, day, goes, missed_1""",  # noqa: S608 (constants; values are bound)
+FROM routed GROUP BY was_model, model, task, day, goes, missed_1, added_model""",  # noqa: S608 (constants; values are bound)
         of_task,
     )
-    groups = [Group(*row[:6], *(int(each or 0) for each in row[6:])) for row in rows]
-    return Routed(states, sorted(groups, key=lambda each: tuple(map(str, each[:6]))), quality)
+    groups = [Group(*row[:7], *(int(each or 0) for each in row[7:])) for row in rows]
+    return Routed(states, sorted(groups, key=lambda each: tuple(map(str, each[:7]))), quality)
 
 
 def simulate_router(
@@ -231,6 +242,10 @@ def _report(found: Routed) -> Report:
         requests[1][group.model] += group.requests
         costs[0][group.was_model] += group.before
         costs[1][group.model] += group.after
+        if group.tried is not None:
+            requests[1][group.tried] += group.requests
+            costs[1][group.tried] += group.paid
+            costs[1][group.model] -= group.paid
     models = sorted({*requests[0], *requests[1]}, key=lambda each: (-costs[0][each], -costs[1][each], each))
     rows = [
         _row(
@@ -241,7 +256,7 @@ def _report(found: Routed) -> Report:
         )
         for model in models
     ]
-    total = _row("", (found.requests, found.requests), (found.before, found.after), found)
+    total = _row("", (found.requests, found.requests + found.twice), (found.before, found.after), found)
     interval, judged = found.interval, found.judged
     figures = _figures(found, interval)
     columns: tuple[Column, ...] = _FIGURES
@@ -265,7 +280,8 @@ def _row(model: str, requests: tuple[int, int], costs: tuple[int, int], found: R
     return (
         model,
         *requests,
-        *(share(each, found.requests) for each in requests),
+        share(requests[0], found.requests),
+        share(requests[1], found.requests + found.twice),
         *costs,
         share(costs[0], found.before),
         share(costs[1], found.after),
@@ -306,6 +322,11 @@ def _notes(found: Routed, interval: Interval | None, judged: Judged | None, is_c
         yield (
             "if the new models used 20 % fewer or more tokens than is taken, prompts and answers alike, the "
             "routed calls would cost that much less or more"
+        )
+    if found.twice:
+        yield (
+            f"{found.twice:,} requests are made twice, on the model that is tried and then on their own; both "
+            "are counted and paid there"
         )
     if cold := sum(group.cold for group in found.groups):
         yield f"{cold:,} requests stay on their model, but find no cache any more"

@@ -97,6 +97,8 @@ class Router:
             sentences.append("a routed call has as many tokens on its new model as it had on its own")
         if any(rule.share < 1 or rule.escalate for rule in self.rules):
             sentences.append(f"which calls make up a share is drawn by their keys, with the seed {self.seed}")
+        if any(rule.escalate for rule in self.rules):
+            sentences.append("what is then made as before too reads from the cache there as before")
         if self.cache == "lost":
             sentences.append(
                 "where a session changes its model, what was read from the cache is written anew; calls "

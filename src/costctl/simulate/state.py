@@ -16,6 +16,7 @@ Calls that have no price in the ledger are part of every state and reached by no
 Columns of a state, beside those of the canonical call (tags as ``tags_json``):
 
 - ``cost_pico``: of the call as it is in this state; ``added_pico``: what was paid beside it;
+- ``added_model``: the model that was tried before the call's own (the first try of a cascade), else NULL;
 - ``spent_0``, ``spent_1``, …: cost and what was paid beside it, after so many levers; NULL if unpriced;
 - ``missed_1``, …: why the lever of that number left the call, where it was to change it;
 - ``changed_1``, …: whether the lever of that number changed it;
@@ -293,7 +294,8 @@ _COLUMNS = ", ".join(
         *FIXED,
         *CHANGEABLE,
         *(f"{name} AS was_{name}" for name in CHANGEABLE),
-        "cost_pico, CAST(0 AS BIGINT) AS added_pico, cost_pico AS spent_0",
+        "cost_pico, CAST(0 AS BIGINT) AS added_pico, CAST(NULL AS VARCHAR) AS added_model",
+        "cost_pico AS spent_0",
     )
 )
 _TOOK = "TRY(latency_ms * requests)"
@@ -360,7 +362,7 @@ def _step(change: Change, number: int) -> list[str]:
     model = change.values.get("model", "asked.model")
     columns = [
         *(f"asked.{name}" for name in (*passed, *same)),
-        *(f"asked.{name} AS kept_{name}" for name in (*changed, "cost_pico", "added_pico")),
+        *(f"asked.{name} AS kept_{name}" for name in (*changed, "cost_pico", "added_pico", "added_model")),
         *(f"CAST({change.values[name]} AS {_TYPES[name]}) AS {name}" for name in changed if name != "model"),
         f"CASE WHEN {change.reached} THEN {model} END AS model",
         f"({change.reached}) AND asked.spent_{before} IS NOT NULL AS is_reached",
@@ -404,6 +406,7 @@ def _step(change: Change, number: int) -> list[str]:
         f"CASE WHEN {moved} THEN new_cost ELSE kept_cost_pico END AS cost_pico",
         "CASE WHEN is_changed THEN added_pico + CASE WHEN is_beside THEN new_cost ELSE 0 END "
         "ELSE kept_added_pico END AS added_pico",
+        "CASE WHEN is_changed AND is_beside THEN model ELSE kept_added_model END AS added_model",
         f"CASE WHEN is_changed THEN total ELSE spent_{before} END AS spent_{number}",
         "CASE WHEN is_reached AND NOT is_changed THEN 'no price for ' || model "
         "|| CASE WHEN coalesce(mode, 'standard') = 'standard' THEN '' ELSE ' in mode ' || mode END "
