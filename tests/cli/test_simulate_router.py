@@ -131,10 +131,15 @@ def test_a_written_policy(ledger: Costctl) -> None:
         (("--quality", "quality.csv", "--task", "day"), "--task: a day is no task"),
         (("--quality", "quality.csv", "--max-latency", "9"), "a table of quality knows no latency"),
         (("--write-policy", "policy.txt"), "no known ending"),
+        (("--write-policy", "policy.yaml", "--sweep"), "--sweep chooses no policy"),
+        (("--task", "project"), "--task is of a table of quality"),
+        (("--rules", "ratio.yaml"), "a token_ratio is of rules"),
+        (("--max-cost", "-1"), "--max-cost: '-1' is not a number from 0 on"),
     ],
 )
 def test_what_is_asked_wrongly(ledger: Costctl, options: tuple[str, ...], says: str) -> None:
     file(ledger, "rules.yaml", f"rules: [{{to: {HAIKU}}}]\n")
+    file(ledger, "ratio.yaml", "token_ratio: 2\n")
     file(ledger, "quality.csv", f"task,model,quality\nfaq,{HAIKU},1\n")
     run = ledger("simulate-router", *options, "--format", "json")
     assert (run.code in (1, 2), run.out) == (True, "")

@@ -82,6 +82,7 @@ def test_a_policy_beside_the_file(routers: Callable[[str], Router], tmp_path: Pa
         ("rules:\n- to: a\n- to: b\n  token_ratio: 1.234567\n", 3, "1.23457 is no ratio of tokens"),
         ("rules:\n- to: a\nmax_cost: 3\n", 3, "max_cost has no meaning beside rules"),
         ("token_ratio: 2\n", 1, "a token_ratio is of rules"),
+        ("seed: 2\n", 1, "a seed is of rules"),
         ("quality_priority: 2\n", 1, "2"),
         ("policy: nowhere.yaml\n", 1, "is no file"),
         ("complexity:\n- where: [team=a]\n  is: hard\n", 3, "one of simple, moderate, complex"),

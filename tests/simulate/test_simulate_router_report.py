@@ -230,7 +230,12 @@ def test_latency_before_and_after(ledger_of: Made, book: PriceBook) -> None:
 
 def test_by_score_no_simple_call_reaches_haiku_from_027_on(ledger_of: Made, book: PriceBook) -> None:
     """Haiku 1/3 q + (1 - q) 59/60, Sonnet 2.5/3 q + (1 - q) 48/60: equal at q = 11/41 = 0.26829."""
-    assert never_from(DEFAULT, Complexity.SIMPLE) == Fraction(11, 41)
+    assert never_from(DEFAULT, Complexity.SIMPLE) == (HAIKU, Fraction(11, 41))
+    # Below Sonnet's multiplier, or its latency, Haiku is the only one, at any quality priority.
+    assert never_from(DEFAULT, Complexity.SIMPLE, 11) is None
+    assert never_from(DEFAULT, Complexity.SIMPLE, None, 1199) is None
+    told = by_complexity(quality_priority=Decimal("0.9"), max_cost=1).assumptions()
+    assert not [each for each in told if "no simple call reaches" in each]
     assert never_from(DEFAULT, Complexity.COMPLEX) is None
     simple: Call = {"model": OPUS, "input_tokens": 1000, "cost_pico": 1, "tags": {"complexity": "simple"}}
     for priority, model in (("0.26", HAIKU), ("0.27", SONNET)):
@@ -258,6 +263,34 @@ def test_complexity_told_by_rules(ledger_of: Made, book: PriceBook, tmp_path: Pa
     ledger = ledger_of({"model": OPUS, "team": "faq"}, {"model": OPUS, "tags": {"complexity": "simple"}})
     report = simulate_router(ledger, read(file), book=book, period=at())
     assert {model: row["requests_after"] for model, row in cells(report).items()} == {HAIKU: 1, OPUS: 1}
+
+
+def test_rules_whose_calls_cannot_go_say_so(ledger_of: Made, book: PriceBook) -> None:
+    report = simulate_router(
+        ledger_of({"model": OPUS, "input_tokens": 1000, "cost_pico": USD}),
+        Router((Rule((), "no-such-model"),)),
+        book=book,
+        period=at(),
+    )
+    assert report.figures["saving"] == 0
+    assert report.notes[0].startswith("no call is eligible: those that rules fit cannot go")
+    assert "route: no price for no-such-model; 1 call stays as before" in report.notes
+
+
+def test_a_policy_that_is_swept_is_judged_by_a_table(ledger_of: Made, book: PriceBook) -> None:
+    """One simple call on Opus: to Haiku at 0, worth 9, and to Sonnet at 1, worth 10."""
+    ledger = ledger_of({"model": OPUS, "tags": {"complexity": "simple"}})
+    report = sweep(ledger, ByPolicy(), book=book, period=at(), quality=TABLE)
+    place = [column.name for column in report.columns].index("quality")
+    assert (report.rows[0][place], report.rows[-1][place]) == (9, 10)
+    assert not any("capability that the policy states" in note for note in report.notes)
+    # A table of other tasks measures nothing, which is said.
+    other = QualityTable({"faq": {HAIKU: Decimal(1)}}, "project", "q.csv")
+    for said in (
+        sweep(ledger, ByPolicy(), book=book, period=at(), quality=other),
+        simulate_router(ledger, by_complexity(), book=book, period=at(), quality=other),
+    ):
+        assert "q.csv knows of no request its task and its models: no quality is measured" in said.notes
 
 
 QUALITY = {

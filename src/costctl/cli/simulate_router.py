@@ -80,11 +80,12 @@ Quality = Annotated[
     ),
 ]
 Task = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--task",
         metavar="NAME",
         help="The label of a call that is its task in --quality: tag:feature, project, …",
+        show_default="tag:complexity",
         rich_help_panel=ROUTE,
     ),
 ]
@@ -142,7 +143,7 @@ def simulate_router(
     max_cost: MaxCost = None,
     max_latency: MaxLatency = None,
     quality: Quality = None,
-    task: Task = "tag:complexity",
+    task: Task = None,
     token_ratio: Ratio = None,
     sweep: Sweep = False,
     write_policy: WritePolicy = None,
@@ -160,7 +161,11 @@ def simulate_router(
         "--token-ratio": token_ratio,
     }
     choice = _Choice(session, {name: each for name, each in asked.items() if each is not None})
-    table = None if quality is None else choice.table(quality, task)
+    if task is not None and quality is None:
+        raise SettingError(
+            "--task is of a table of quality", "as in --quality quality.csv --task tag:feature"
+        )
+    table = None if quality is None else choice.table(quality, task or "tag:complexity")
     document = None if rules is None else choice.document(rules)
     if write_policy is not None:
         from costctl.render import check
@@ -183,6 +188,9 @@ def simulate_router(
     if sweep:
         if priority is not None:
             raise SettingError("--sweep takes every quality priority", "leave out --quality-priority")
+        if write_policy is not None:
+            hint = "leave out --sweep, and say --quality-priority"
+            raise SettingError("--sweep chooses no policy that could be written", hint)
         from costctl.simulate.sweep import sweep as swept
 
         session.show(
@@ -193,6 +201,7 @@ def simulate_router(
                 period=session.period,
                 where=session.filters,
                 grain=session.grain,
+                quality=table,
             )
         )
     else:
@@ -311,5 +320,5 @@ def _decimal(option: str, text: str) -> Decimal:
     import re
 
     if not re.fullmatch(r"\d{1,9}(\.\d{1,6})?", text, re.ASCII):
-        raise SettingError(f"{option}: {text!r} is not a number", f"as in {option} 0.5")
+        raise SettingError(f"{option}: {text!r} is not a number from 0 on", "in digits, as in 12 or 0.25")
     return Decimal(text)

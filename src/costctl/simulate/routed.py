@@ -310,7 +310,9 @@ def _figures(found: Routed, interval: Interval | None) -> dict[str, Cell]:
 
 
 def _notes(found: Routed, interval: Interval | None, judged: Judged | None, is_case: bool) -> Iterator[str]:
-    if not found.routed:
+    if found.missed and not found.routed:
+        yield "no call is eligible: those that rules fit cannot go, as is said below, so nothing is saved"
+    elif not found.routed:
         yield "no call is eligible: no rule fits one that is not on its model already, so nothing is saved"
     else:
         before = sum(group.before for group in found.groups if group.routed)
@@ -325,8 +327,8 @@ def _notes(found: Routed, interval: Interval | None, judged: Judged | None, is_c
         )
     if found.twice:
         yield (
-            f"{found.twice:,} requests are made twice, on the model that is tried and then on their own; both "
-            "are counted and paid there"
+            f"{found.twice:,} requests are made twice, on the model that is tried and then on their own; "
+            "both are counted and paid there"
         )
     if cold := sum(group.cold for group in found.groups):
         yield f"{cold:,} requests stay on their model, but find no cache any more"
@@ -344,6 +346,8 @@ def _notes(found: Routed, interval: Interval | None, judged: Judged | None, is_c
         yield f"this router costs more: ${rounded(-found.saving):,}"
     if judged is not None:
         yield from judged.notes()
+    elif found.quality is not None:
+        yield f"{found.quality.source} knows of no request its task and its models: no quality is measured"
     elif found.routed and not is_case:
         yield "nothing here measures quality: a table of it is given by --quality"
 

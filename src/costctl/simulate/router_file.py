@@ -36,8 +36,6 @@ def of_document(document: Document) -> Router:
     said = document.data
     seed = said.get("seed", SEED)
     if "rules" not in said:
-        if "token_ratio" in said:
-            raise document.error(("token_ratio",), "a token_ratio is of rules", "leave it out, or say rules")
         return by_complexity(
             policy_of(document),
             told_by(document),
@@ -65,8 +63,11 @@ def of_document(document: Document) -> Router:
 
 
 def policy_of(document: Document) -> Policy:
-    """The policy that the document names, or the default one. Raises
+    """The policy that the document, which has no rules, names, or the default one. Raises
     :class:`costctl.documents.DocumentError`, of the file that has the fault."""
+    for key in ("token_ratio", "seed"):
+        if key in document.data:
+            raise document.error((key,), f"a {key} is of rules", "leave it out, or say rules")
     if "policy" not in document.data:
         return DEFAULT
     path = document.path.parent / Path(document.data["policy"]).expanduser()
@@ -106,7 +107,9 @@ def by_complexity(
     ]
     scored = any(each is not None for each in (quality_priority, max_cost, max_latency_ms))
     return Router(
-        tuple(rules), cache="kept", told=_said(policy, targets, quality_priority, scored, bool(told))
+        tuple(rules),
+        cache="kept",
+        told=_said(policy, targets, quality_priority, (max_cost, max_latency_ms), scored, bool(told)),
     )
 
 
@@ -126,13 +129,19 @@ def chosen(
         raise QuestionError(str(error), "a quality priority lies between 0 and 1") from None
 
 
-def never_from(policy: Policy, complexity: Complexity) -> Fraction | None:
-    """The quality priority from which on no task of ``complexity`` reaches the cheapest model that may have
-    it; None where there is none such: it is the only one, or the best too.
+def never_from(
+    policy: Policy,
+    complexity: Complexity,
+    max_cost: Number | None = None,
+    max_latency_ms: Number | None = None,
+) -> tuple[str, Fraction] | None:
+    """The cheapest model that may have a task of ``complexity`` within the limits, and the quality priority
+    from which on none reaches it; None where there is none such: it is the only one, or the best too.
 
     The score is a straight line in the quality priority, so that two models' lines cross once.
     """
-    suitable = [each for each in policy.models if complexity in each.suitable_for]
+    considered = policy.choose(complexity, max_cost, max_latency_ms).candidates
+    suitable = [each.profile for each in considered if each.score is not None]
     if not suitable:
         return None
     cheapest = min(suitable, key=lambda each: each.multiplier)
@@ -144,7 +153,7 @@ def never_from(policy: Policy, complexity: Complexity) -> Fraction | None:
         price = (Fraction(other.multiplier) - Fraction(cheapest.multiplier)) / highest
         if gain > 0 and price > 0:
             crossings.append(price / (gain + price))
-    return min(crossings, default=None)
+    return (cheapest.model, min(crossings)) if crossings else None
 
 
 def _by_tag() -> list[Told]:
@@ -163,6 +172,7 @@ def _said(
     policy: Policy,
     targets: Mapping[Complexity, str],
     quality_priority: Number | None,
+    limits: tuple[Number | None, Number | None],
     scored: bool,
     by_rules: bool,
 ) -> tuple[str, ...]:
@@ -177,9 +187,8 @@ def _said(
         where = ", ".join(f"{each} to {model}" for each, model in targets.items())
         sentences.append(f"the policy's score at quality priority {quality:g} sends {where}")
         simple = Complexity.SIMPLE
-        if (bound := never_from(policy, simple)) is not None:
-            suitable = [each for each in policy.models if simple in each.suitable_for]
-            cheapest = min(suitable, key=lambda each: each.multiplier).model
+        if (found := never_from(policy, simple, *limits)) is not None:
+            cheapest, bound = found
             up = -(-bound * 100 // 1) / 100
             sentences.append(
                 f"from quality priority {float(up):.2f} on no {simple} call reaches {cheapest} (exactly: "

@@ -20,7 +20,7 @@ from costctl.money import share
 from costctl.periods import Period
 from costctl.pricing.book import PriceBook
 from costctl.report import Cell, Column, Report
-from costctl.simulate.quality import Pair
+from costctl.simulate.quality import Pair, QualityTable
 from costctl.simulate.routed import Routed, routed
 from costctl.simulate.router import Router, same_model
 from costctl.simulate.scheme import ByPolicy, ByTable, Scheme
@@ -64,15 +64,16 @@ def sweep(
     period: Period,
     where: Iterable[str | Filter] = (),
     grain: str = "auto",
+    quality: QualityTable | None = None,
 ) -> Report:
-    """What ``scheme`` saves at each of :data:`PRIORITIES`, and with a table of quality, what share of a
-    stronger model's quality its tasks would keep at best.
+    """What ``scheme`` saves at each of :data:`PRIORITIES`, and by a table of quality, what share of a
+    stronger model's quality its tasks would keep at best. Another scheme is judged by ``quality``.
 
     Raises :class:`costctl.analysis.QuestionError`, :class:`costctl.filters.FilterError`,
     :class:`costctl.ledger.LedgerError`.
     """
     passed, of_grain = filters_of(where), grain_of(grain)
-    table = scheme.table if isinstance(scheme, ByTable) else None
+    table = scheme.table if isinstance(scheme, ByTable) else quality
     with ledger.reading() as engine:
         calls = Calls(engine, period, passed, of_grain)
         done: dict[tuple[str, ...], Routed] = {}
@@ -127,6 +128,8 @@ def _notes(points: list[_Point], pair: dict[str, Cell]) -> Iterator[str]:
         )
     elif judged := points[0].found.judged:
         yield from list(judged.notes())[:1]
+    elif table := points[0].found.quality:
+        yield f"{table.source} knows of no request its task and its models: no quality is measured"
     if not any(point.found.routed for point in points):
         yield "no call is eligible at any quality priority, so nothing is saved"
     yield "efficient: no other row costs less without being worse, or is better without costing more"
