@@ -165,6 +165,12 @@ def test_it_is_a_plan_of_one_lever(ledger: Costctl) -> None:
         assert total(ledger, *arguments)["saving"] == plan["saving"] > 0
 
 
+DOCUMENT = (
+    *("simulate-trim", "--document", "50000", "--model", SONNET),
+    *("--summarise-with", HAIKU, "--extract", "4000"),
+)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message", "hint"),
     [
@@ -179,6 +185,12 @@ def test_it_is_a_plan_of_one_lever(ledger: Costctl) -> None:
         (("simulate-trim", "--summarise-with", HAIKU), "how long the extract is", "--extract 4000"),
         (("simulate-trim", "--extract", "9"), "who makes the extract", "--summarise-with"),
         (("simulate-trim", "--document", "9", "--extract", "4"), "belong together", "--model"),
+        ((*DOCUMENT, "--month", "2024-10"), "asks nothing of the ledger", "leave out --month"),
+        ((*DOCUMENT, "--where", "team=a"), "asks nothing of the ledger", "leave out --where"),
+        ((*DOCUMENT, "--above", "5"), "asks nothing of the ledger", "leave out --above"),
+        ((*DOCUMENT, "--by", "team"), "asks nothing of the ledger", "leave out --by"),
+        (("simulate-trim", "--eliminate", "failed", "--within", "1h"), "come again", "failed,repeated"),
+        (("simulate-trim", "--eliminate", "failed", "--prompt-tag", "h"), "come again", "failed,repeated"),
         (("simulate-trim", "--eliminate", "broken"), "'broken' is none of", "failed,repeated"),
         (("simulate-trim", "--eliminate", "repeated", "--within", "1w"), "--within: '1w'", "30m"),
         (("simulate-trim", "--prompt", "9", "--by", "tema"), "unknown dimension 'tema'", "team"),

@@ -183,6 +183,12 @@ class Session:
         names = ("since", "until", "last", "month")
         return period(**{name: self.given[name] for name in names}, zone=self.settings.zone, now=self.now)
 
+    def refuse_of_ledger(self, question: str) -> None:
+        """Refuse what only chooses calls of the ledger, of a ``question`` that asks nothing of it."""
+        for name in ("where", "grain", "since", "until", "last", "month"):
+            if self.given[name]:
+                raise config.SettingError(f"{question} asks nothing of the ledger", f"leave out --{name}")
+
     @property
     def filters(self) -> tuple[Filter, ...]:
         """What --where says. Raises :class:`costctl.filters.FilterError`."""

@@ -291,7 +291,7 @@ def simulate_cache(
             places = [each or "the simulation of the ledger's calls" for each in _OF[option]]
             raise SettingError(f"{option} is a part of {' and '.join(places)}", "leave it out")
     if question in ("--trace", "--book", "--break-even"):
-        _refuse_of_ledger(session, question)
+        session.refuse_of_ledger(question)
     if trace is not None:
         session.show(
             _of_trace(session, Path(trace).expanduser(), known, ttl, profile, model, block, capacity)
@@ -394,10 +394,3 @@ def _refuse_unused(chosen: list[str], options: dict[str, str]) -> None:
     for option, question in options.items():
         if question not in chosen:
             raise SettingError(f"{option} is a part of {question}", f"add {question}, or leave it out")
-
-
-def _refuse_of_ledger(session: Session, question: str) -> None:
-    """Refuse what only chooses calls of the ledger."""
-    for name in ("where", "grain", "since", "until", "last", "month"):
-        if session.given[name]:
-            raise SettingError(f"{question} asks nothing of the ledger", f"leave out --{name}")

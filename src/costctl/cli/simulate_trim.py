@@ -121,11 +121,12 @@ PromptTag = Annotated[
     ),
 ]
 By = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--by",
         metavar="NAMES",
         help="What a row stands for: model, team, any other label, tag:NAME, day, or several.",
+        show_default="model",
         rich_help_panel=SHAPE,
     ),
 ]
@@ -161,7 +162,7 @@ def simulate_trim(
     eliminate: EliminateOption = None,
     within: Within = None,
     prompt_tag: PromptTag = None,
-    by: By = "model",
+    by: By = None,
 ) -> None:
     """Say what shorter prompts or answers would have saved.
 
@@ -185,6 +186,10 @@ def simulate_trim(
                 "costctl simulate PLAN takes several, step by step",
             )
     if document is not None or model is not None:
+        session.refuse_of_ledger("--document")
+        for option, said in (("--above", above), ("--by", by)):
+            if said is not None:
+                raise SettingError("--document asks nothing of the ledger", f"leave out {option}")
         session.show(_document(session, document, model, summarise_with, extract))
         return
     from costctl.cli.report import say_where_calls_are
@@ -200,7 +205,7 @@ def simulate_trim(
     answer = simulated(
         session.ledger,
         lever,
-        by,
+        by or "model",
         book=session.book,
         period=session.period,
         where=session.filters,
@@ -285,6 +290,10 @@ def _eliminate(which: str | None, within: str | None, prompt_tag: str | None, ab
             f"--eliminate: {unknown[0]!r} is none of {', '.join(REASONS)}", "as in failed,repeated"
         )
     reasons = tuple(each for each in REASONS if each in said)
+    if "repeated" not in reasons and (within or prompt_tag):
+        raise SettingError(
+            "--within and --prompt-tag are for calls that come again", "as in --eliminate failed,repeated"
+        )
     try:
         kept = KEPT if within is None else length(within)
     except QuestionError as error:
