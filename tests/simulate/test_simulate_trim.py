@@ -324,6 +324,7 @@ def test_a_hash_of_the_prompt_decides_where_calls_have_one(ledger_of: Made, book
     )
     assert repeated(ledger, book, same) == [False, True, False, False, False]
     assert "tag prompt" in " ".join(same.assumptions())
+    assert "eliminate: of calls without a tag prompt none came again" in same.assumptions()
 
 
 def test_levers_follow_each_other(ledger_of: Made, book: PriceBook) -> None:

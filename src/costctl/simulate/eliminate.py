@@ -66,10 +66,12 @@ class Eliminate:
             same = f"the same tag {self.prompt_tag}" if self.prompt_tag else "as many tokens in and out"
             sentences.append(
                 f"eliminate: a call came again if another of the same model and labels, with {same}, was "
-                f"made at most {said(self.within)} before and did not fail; a store of answers would have "
-                "served it at no cost"
+                f"made at most {said(self.within)} before and did not fail; a store that keeps "
+                "an answer for so long after its last use would have served it at no cost"
             )
-            if not self.prompt_tag:
+            if self.prompt_tag:
+                sentences.append(f"eliminate: of calls without a tag {self.prompt_tag} none came again")
+            else:
                 sentences.append("eliminate: equal lengths stand for equal prompts, which is an estimate")
         return tuple(sentences)
 
