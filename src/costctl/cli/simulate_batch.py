@@ -29,7 +29,7 @@ Tagged = Annotated[
         "--tagged",
         metavar="CONDITION",
         help="Calls like these can wait: team=finance, tag:environment=staging. Repeatable: any of them.",
-        show_default="tag:interactive=false and tag:batch=true",
+        show_default="tag:interactive=false or tag:batch=true",
         rich_help_panel=WAITING,
     ),
 ]
