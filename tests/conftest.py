@@ -23,10 +23,11 @@ HEAVY = (
     "budgets/channels/", "pull/", "sdk/calls/", "cli/test_allocate", "cli/test_another_currency",
     "cli/test_budgets_ch", "cli/test_doctor", "cli/test_explain", "cli/test_guard", "cli/test_pull",
     "cli/test_prices", "cli/test_reconcile", "ingest/test_ingest_batches", "ingest/test_ingest_merge",
-    "test_docs",
+    "test_docs", "test_cron", "test_benchmarks",
     # Each holds against a second count of many drawn cases.
-    "analysis/test_analysis_reconcile", "analysis/test_reconcile_causes", "budgets/test_spend",
-    "sdk/test_slowing",
+    "analysis/test_analysis_reconcile", "analysis/test_reconcile_causes", "budgets/test_alert_properties",
+    "budgets/test_spend", "sdk/test_slowing", "simulate/test_one_lever", "simulate/test_plan_prices",
+    "simulate/test_waterfall", "test_sample_data",
 )  # fmt: skip
 """How the paths of test files begin that are heavy as a whole."""
 

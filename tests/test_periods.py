@@ -479,6 +479,7 @@ def expected_label(unit: Unit, instant: datetime) -> str:
             return str(instant.year)
 
 
+@pytest.mark.heavy
 def test_buckets_agree_with_the_standard_library(connection: duckdb.DuckDBPyConnection) -> None:
     @settings(deadline=None)
     @given(

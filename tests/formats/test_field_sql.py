@@ -54,6 +54,7 @@ ODD_TEXTS = [
 WITHOUT_QUICK_TEST = replace(CALL_LOG, fields=tuple(replace(each, good="FALSE") for each in CALL_LOG.fields))
 
 
+@pytest.mark.heavy
 @settings(max_examples=100, deadline=None)
 @given(
     row=st.dictionaries(

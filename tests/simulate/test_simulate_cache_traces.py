@@ -146,6 +146,7 @@ def expected(found: Sequence[int]) -> tuple[int, int]:
     return sum(found), sum(each > 0 for each in found)
 
 
+@pytest.mark.heavy
 @given(traces(), st.sampled_from([(0, 1), (513, 1), (1024, 128)]))
 def test_one_pass_finds_what_a_walk_finds(
     tmp_path_factory: pytest.TempPathFactory, requests: list[Request], rule: tuple[int, int]
