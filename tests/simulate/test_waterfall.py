@@ -297,3 +297,11 @@ def test_what_is_being_priced_is_told(ledger_of: Made, own: PriceBook) -> None:
         "pricing the calls under all levers",
         "pricing the calls under some of the levers: 3 of 3",
     ]
+
+
+def test_calls_that_stay_are_counted_over_all_days(ledger_of: Made, own: PriceBook) -> None:
+    """40 prefixes of three calls on the first day and two on the second; nothing has a price in this mode."""
+    fast = Stated("fast", "batch", "TRUE", {"mode": "'priority'"})
+    done = found(ledger_of(*rows()), own, (TRIM, fast))
+    assert done.missed == ({}, {"no price for claude-strong in mode priority": 200})
+    assert done.changed == (200, 0)

@@ -42,7 +42,7 @@ def simulate(
     conditions, of_grain = filters_of(where), grain_of(grain)
     with ledger.reading() as engine:
         found = waterfall(Calls(engine, period, conditions, of_grain), book, levers, attribution, progress)
-        return found.states.told(_report(found))
+        return found.states.told(_report(found), found.missed)
 
 
 def _report(found: Waterfall) -> Report:

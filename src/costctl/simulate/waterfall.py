@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, pairwise
 from math import factorial
+from operator import add
 from typing import Literal, get_args
 
 from costctl.analysis import QuestionError
@@ -39,6 +40,7 @@ _DAY_US = 86_400 * 1_000_000
 class Waterfall:
     """``costs`` after no lever, after the first, and so on; ``alone`` and ``credit`` are savings by lever,
     ``changed`` the calls that each one changed. Amounts are pico-dollars; ``credit`` adds up to the saving.
+    ``missed``: by lever, how many calls it was to change and did not, by the reason.
     ``days`` are those of the span, by their weekdays, with the costs before and after.
     """
 
@@ -46,6 +48,7 @@ class Waterfall:
     costs: tuple[int, ...]
     changed: tuple[int, ...]
     alone: tuple[int, ...]
+    missed: tuple[dict[str, int], ...]
     credit: tuple[int, ...] | None = None
     days: Sequence[Day] = ()
 
@@ -92,7 +95,7 @@ def waterfall(
     places = range(len(ordered))
     progress("pricing the calls under all levers")
     states = States.of(calls, book, ordered)
-    days = _by_day(states)
+    days, missed = _by_day(states)
     costs, changed = (tuple(map(sum, zip(*each, strict=True))) for each in zip(*days.values(), strict=True))
     known = {tuple(places[:length]): cost for length, cost in enumerate(costs)}
     wanted = (
@@ -110,6 +113,7 @@ def waterfall(
         costs,
         changed,
         tuple(costs[0] - known[(place,)] for place in places),
+        missed,
         shapley(len(ordered), known) if attribution == "shapley" else None,
         [(day // _DAY_US % 7, (spent[0], spent[-1])) for day, (spent, _) in sorted(days.items())]
         if calls.span
@@ -117,23 +121,37 @@ def waterfall(
     )
 
 
-def _by_day(states: States) -> dict[int, tuple[tuple[int, ...], tuple[int, ...]]]:
+def _by_day(
+    states: States,
+) -> tuple[dict[int, tuple[tuple[int, ...], tuple[int, ...]]], tuple[dict[str, int], ...]]:
     """Of every day of the span: the costs after no lever, after the first and so on, and the calls that each
-    one changed. In one pass. Days count from a Monday."""
+    one changed; and what :attr:`States.missed` says. All in one pass. Days count from a Monday."""
     calls, levers = states.calls, len(states.levers)
     nothing = ((0,) * (levers + 1), (0,) * levers)
+    missed: tuple[dict[str, int], ...] = tuple({} for _ in states.levers)
     if calls.span is None:
-        return {0: nothing}
+        return {0: nothing}, missed
     day, _ = dimension("day").sql(calls.engine, calls.span, calls.period.zone)
+    reasons = [f"missed_{number}" for number in range(1, levers + 1)]
     sums = [calls.engine.money_sum(f"spent_{number}") for number in range(levers + 1)]
     sums += [
         f"sum(coalesce(was_requests, 1)) FILTER (WHERE changed_{number})" for number in range(1, levers + 1)
     ]
+    sums.append("sum(coalesce(was_requests, 1))")
     found = dict.fromkeys(calls.every(dimension("day")), nothing)
-    for row in states.rows(f"SELECT {day} AS day, {', '.join(sums)} FROM state GROUP BY ALL"):  # noqa: S608
-        values = tuple(int(each or 0) for each in row[1:])
-        found[row[0]] = (values[: levers + 1], values[levers + 1 :])
-    return found
+    # S608: constants.
+    select = f"SELECT {day} AS day, {', '.join((*reasons, *sums))} FROM state GROUP BY ALL ORDER BY ALL"  # noqa: S608
+    for of_day, *cells in states.rows(select):
+        *values, all_calls = (int(each or 0) for each in cells[levers:])
+        spent, changed = found[of_day]
+        found[of_day] = (
+            tuple(map(add, spent, values[: levers + 1])),
+            tuple(map(add, changed, values[levers + 1 :])),
+        )
+        for each, reason in zip(missed, cells[:levers], strict=True):
+            if reason is not None:
+                each[reason] = each.get(reason, 0) + all_calls
+    return found, missed
 
 
 def shapley(count: int, costs: Costs) -> tuple[int, ...]:
