@@ -205,7 +205,8 @@ def test_a_cascade_says_what_is_paid_to_which_model(ledger_of: Made, book: Price
     # 45 before; 30.50 after.
     assert (whole["cost_after"], whole["saving"]) == (61 * USD // 2, 29 * USD // 2)
     assert report.figures["requests_routed"] == 20
-    assert [note for note in report.notes if note.startswith("10 requests are made twice")]
+    said = "requests that are made twice, on the model that is tried and on their own: 10; both are"
+    assert [note for note in report.notes if note.startswith(said)]
 
 
 def test_few_days_are_told(techcorp: Ledger, book: PriceBook) -> None:

@@ -327,11 +327,14 @@ def _notes(found: Routed, interval: Interval | None, judged: Judged | None, is_c
         )
     if found.twice:
         yield (
-            f"{found.twice:,} requests are made twice, on the model that is tried and then on their own; "
+            f"requests that are made twice, on the model that is tried and on their own: {found.twice:,}; "
             "both are counted and paid there"
         )
     if cold := sum(group.cold for group in found.groups):
-        yield f"{cold:,} requests stay on their model, but find no cache any more"
+        stay = (
+            "request stays on its model, but finds" if cold == 1 else "requests stay on their model, but find"
+        )
+        yield f"{cold:,} {stay} no cache any more"
     if interval is not None and found.routed:
         days = len(found.days())
         yield (
