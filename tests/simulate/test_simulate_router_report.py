@@ -209,6 +209,19 @@ def test_a_cascade_says_what_is_paid_to_which_model(ledger_of: Made, book: Price
     assert [note for note in report.notes if note.startswith(said)]
 
 
+def test_what_a_lost_cache_costs_is_told(ledger_of: Made, book: PriceBook) -> None:
+    """The first call of a session goes to Haiku; the second, of ten million tokens read at 1.50, stays and
+    writes them anew at 18.75: 172.50 more."""
+    first: Call = {"model": OPUS, "session": "s", "team": "a", "ts": "2024-10-07 12:00:01"}
+    stays: Call = {"model": OPUS, "session": "s", "ts": "2024-10-07 12:00:02", "requests": 100}
+    stays |= {"cache_read_tokens": 10**7, "cost_pico": 15 * USD}
+    router = Router((Rule((filters.parse("team=a"),), HAIKU),))
+    report = simulate_router(ledger_of(first, stays), router, book=book, period=at())
+    said = "100 requests stay on their model, but find no cache any more, which costs $172.50"
+    assert (report.figures["saving"], said in report.notes) == (-172_500_000_000_000, True)
+    assert "1 day is few: the interval says little" in report.notes
+
+
 def test_few_days_are_told(techcorp: Ledger, book: PriceBook) -> None:
     report = simulate_router(
         techcorp, by_complexity(), book=book, period=at(since="2024-10-07", until="2024-10-09")

@@ -334,7 +334,8 @@ def _notes(found: Routed, interval: Interval | None, judged: Judged | None, is_c
         stay = (
             "request stays on its model, but finds" if cold == 1 else "requests stay on their model, but find"
         )
-        yield f"{cold:,} {stay} no cache any more"
+        lost = sum(group.after - group.before for group in found.groups if not group.routed)
+        yield f"{cold:,} {stay} no cache any more, which costs ${rounded(lost):,}"
     if interval is not None and found.routed:
         days = len(found.days())
         yield (
@@ -342,7 +343,8 @@ def _notes(found: Routed, interval: Interval | None, judged: Judged | None, is_c
             f"seed {interval.seed}"
         )
         if days < FEW_DAYS:
-            yield f"{days} days are few: the interval says little"
+            few = "1 day is" if days == 1 else f"{days} days are"
+            yield f"{few} few: the interval says little"
         if interval.holds_zero:
             yield "the interval holds 0: the saving is not significant"
     if found.saving < 0:
