@@ -250,6 +250,8 @@ def test_by_score_no_simple_call_reaches_haiku_from_027_on(ledger_of: Made, book
     assert never_from(DEFAULT, Complexity.SIMPLE, None, 1199) is None
     told = by_complexity(quality_priority=Decimal("0.9"), max_cost=1).assumptions()
     assert not [each for each in told if "no simple call reaches" in each]
+    fallen = "within the limits no model is suitable for moderate and complex tasks: they go to the policy's"
+    assert f"route: {fallen} fallback, {HAIKU}" in told
     assert never_from(DEFAULT, Complexity.COMPLEX) is None
     simple: Call = {"model": OPUS, "input_tokens": 1000, "cost_pico": 1, "tags": {"complexity": "simple"}}
     for priority, model in (("0.26", HAIKU), ("0.27", SONNET)):

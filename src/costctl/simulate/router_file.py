@@ -186,6 +186,11 @@ def _said(
         quality = 0.5 if quality_priority is None else float(quality_priority)
         where = ", ".join(f"{each} to {model}" for each, model in targets.items())
         sentences.append(f"the policy's score at quality priority {quality:g} sends {where}")
+        if fallen := [each for each in targets if policy.choose(each, *limits).is_fallback]:
+            sentences.append(
+                f"within the limits no model is suitable for {' and '.join(fallen)} tasks: they go to the "
+                f"policy's fallback, {policy.fallback}"
+            )
         simple = Complexity.SIMPLE
         if (found := never_from(policy, simple, *limits)) is not None:
             cheapest, bound = found
