@@ -84,6 +84,7 @@ _KINDS: dict[str, Kind] = {
     OUTPUT,
     MONEY,
     LEDGER,
+    doing="looking at past days",
     examples="""
 costctl anomalies --last 7d
 costctl anomalies --by team,user --last 30d --min-impact 100

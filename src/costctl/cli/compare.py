@@ -76,6 +76,7 @@ FailIf = Annotated[
     MONEY,
     LEDGER,
     PRICES,
+    doing="comparing",
     examples="""
 costctl compare --base 2024-10 --with 2024-11
 costctl compare --base 2024-10 --with 2024-11 --by team

@@ -75,6 +75,7 @@ _DATES = {name: option for name, option in PERIOD.items() if name != "last"}
     OUTPUT,
     MONEY,
     LEDGER,
+    doing="looking at past days",
     examples="""
 costctl forecast
 costctl forecast --by team --month 2024-10 --now 2024-10-15T12:00

@@ -1,9 +1,10 @@
-"""A bar on a terminal while files are read."""
+"""What a terminal shows while something takes long."""
 
 from __future__ import annotations
 
 import os
 import sys
+from threading import Timer
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 
 SHORT = 8 * 2**20
 """Bytes that are read in less time than it takes to load and draw a bar."""
+
+PATIENCE_S = 1.0
+"""How long an answer may take before something is said."""
 
 
 class Bar:
@@ -58,14 +62,14 @@ class Step:
     else. A context."""
 
     def __init__(self, quiet: bool = False) -> None:
-        self._shown = not quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self.is_shown = not quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
         self._status: Status | None = None
 
     def __enter__(self) -> Step:
         return self
 
     def show(self, text: str) -> None:
-        if not self._shown:
+        if not self.is_shown:
             return
         from rich.console import Console
         from rich.text import Text
@@ -78,3 +82,25 @@ class Step:
     def __exit__(self, *_: object) -> None:
         if self._status is not None:
             self._status.stop()
+
+
+class Patience:
+    """A :class:`Step` that is there once an answer has taken a second, and gone when the answer comes."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._step = Step(quiet)
+        self._timer: Timer | None = None
+
+    def start(self, text: str) -> None:
+        if self._step.is_shown:
+            self._timer = Timer(PATIENCE_S, self._step.show, [text])
+            self._timer.daemon = True
+            self._timer.start()
+
+    def end(self) -> None:
+        """Also where nothing was started, or it has ended."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer.join()  # it may just be showing
+            self._timer = None
+            self._step.__exit__()

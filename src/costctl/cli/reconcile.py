@@ -93,6 +93,7 @@ _DATES = {name: option for name, option in PERIOD.items() if name != "tz"}
     MONEY,
     LEDGER,
     PRICES,
+    doing="comparing",
     examples="""
 costctl reconcile
 costctl reconcile cost_report.json --month 2024-10

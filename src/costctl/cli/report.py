@@ -83,6 +83,7 @@ ROOM_FOR_ALL = 160
     OUTPUT,
     MONEY,
     LEDGER,
+    doing="adding up the calls",
     examples="""
 costctl report
 costctl report --by team,model --last 7d
@@ -155,6 +156,7 @@ Budget = Annotated[
     OUTPUT,
     MONEY,
     LEDGER,
+    doing="adding up the calls",
     examples="""
 costctl bill --month 2024-10
 costctl bill --month 2024-10 --budget 50000

@@ -20,6 +20,7 @@ from costctl.terminal import closed_pipe_ends_quietly, say
 
 if TYPE_CHECKING:
     from costctl.budgets import Budgets
+    from costctl.cli.progress import Patience
     from costctl.currency import Rates
     from costctl.filters import Filter
     from costctl.ledger import Ledger
@@ -105,6 +106,13 @@ class Session:
     def out(self) -> Path | None:
         out = self.given.get("out")
         return Path(out).expanduser() if out else None
+
+    @cached_property
+    def patience(self) -> Patience:
+        """Ends where anything is said or shown."""
+        from costctl.cli.progress import Patience
+
+        return Patience(self.settings.quiet)
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -205,6 +213,7 @@ class Session:
         """Talk on standard error, unless --quiet."""
         from costctl.render import printable
 
+        self.patience.end()
         if not self.settings.quiet:
             say(printable(text))
 
@@ -213,6 +222,7 @@ class Session:
         from costctl.render import remarks, render, write
         from costctl.report import Report
 
+        self.patience.end()
         if self.converts and isinstance(report, Report):
             report = self._in_currency(report)
         if self.out is not None:
@@ -233,16 +243,23 @@ def command(
     *shared: Options,
     examples: str,
     panel: str = "",
+    doing: str = "",
     begin: Callable[[Options], Session] = Session.begin,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Register a function as the command ``name``: its own parameters, then the ``shared`` options, with
-    which its first argument, the :class:`Session`, begins."""
+    which its first argument, the :class:`Session`, begins. ``doing`` is what a terminal is told where the
+    answer takes long."""
     common = {key: annotation for group in shared for key, annotation in group.items()}
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
         def run(**values: Any) -> None:
             session = begin({key: values.pop(key) for key in common})
-            function(session, **values)
+            if doing:
+                session.patience.start(doing)
+            try:
+                function(session, **values)
+            finally:
+                session.patience.end()
 
         _, *own = signature(function, eval_str=True).parameters.values()
         added = [_parameter(key, annotation) for key, annotation in common.items()]

@@ -122,6 +122,7 @@ By = Annotated[
     MONEY,
     LEDGER,
     PRICES,
+    doing="pricing the calls anew",
     examples="""
 costctl simulate-batch --last 30d
 costctl simulate-batch --tagged team=finance --tagged tag:environment=staging --month 2024-10

@@ -220,6 +220,7 @@ BOOK_MODEL = "claude-sonnet-4-20250514"
     MONEY,
     LEDGER,
     PRICES,
+    doing="pricing the calls anew",
     examples="""
 costctl simulate-cache --month 2024-10
 costctl simulate-cache --last 30d --ttl 1h --stable 3000

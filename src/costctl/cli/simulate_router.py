@@ -127,6 +127,7 @@ WritePolicy = Annotated[
     MONEY,
     LEDGER,
     PRICES,
+    doing="pricing the calls anew",
     examples="""
 costctl simulate-router --month 2024-10
 costctl simulate-router --last 30d --rules router.yaml

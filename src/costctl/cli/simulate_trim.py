@@ -141,6 +141,7 @@ By = Annotated[
     MONEY,
     LEDGER,
     PRICES,
+    doing="pricing the calls anew",
     examples="""
 costctl simulate-trim --prompt mean:3200 --month 2024-10
 costctl simulate-trim --prompt p90 --output 800 --by team --last 30d

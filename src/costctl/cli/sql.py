@@ -38,6 +38,7 @@ Memory = Annotated[
     "sql",
     OUTPUT,
     LEDGER,
+    doing="asking the ledger",
     examples="""
 costctl sql "SELECT model, sum(cost_usd) AS cost FROM calls GROUP BY model ORDER BY cost DESC"
 costctl sql "SELECT path, rows, rejected FROM sources" --format csv
