@@ -97,8 +97,8 @@ def test_help_is_coloured_on_a_terminal_only(costctl: Costctl) -> None:
 def test_no_color(costctl: Costctl) -> None:
     assert "\x1b" not in costctl.on_a_terminal("--help", env={"NO_COLOR": "1"}).out
     assert "\x1b" not in costctl.on_a_terminal("--help", env={"TERM": "dumb"}).out
-    assert "\x1b" not in costctl.on_a_terminal("report", stream="stderr", env={"NO_COLOR": "1"}).err
-    assert "\x1b[1;31merror:" in costctl.on_a_terminal("report", stream="stderr").err
+    assert "\x1b" not in costctl.on_a_terminal("sources", stream="stderr", env={"NO_COLOR": "1"}).err
+    assert "\x1b[1;31merror:" in costctl.on_a_terminal("sources", stream="stderr").err
 
 
 def test_color_may_be_asked_for(costctl: Costctl) -> None:

@@ -84,7 +84,7 @@ Task = Annotated[
     typer.Option(
         "--task",
         metavar="NAME",
-        help="The label of a call that is its task in --quality: tag:feature, project, …",
+        help="The label of a call that is its task in --quality, as in --by: tag:feature or project.",
         show_default="tag:complexity",
         rich_help_panel=ROUTE,
     ),
