@@ -269,7 +269,7 @@ def walk(
     stream: Sequence[Mapping[str, Any]], ttl: int, stable: int | None, anew: bool
 ) -> list[tuple[int, int]]:
     """What each call reads and writes, by the rules as the module states them."""
-    lifetime = {SONNET: ttl, GPT: 300 if ttl == 300 else 86_400}
+    lifetime = {SONNET: ttl, GPT: 300}  # gpt-4o has no other
     step = {SONNET: 1, GPT: 128}
 
     def stream_of(each: Mapping[str, Any]) -> tuple[object, ...]:
