@@ -21,9 +21,13 @@ for name in [name for name in os.environ if name.startswith("COSTCTL_") and name
 HEAVY = (
     # Each starts servers, or the program dozens of times.
     "budgets/channels/", "pull/", "sdk/calls/", "cli/test_allocate", "cli/test_another_currency",
-    "cli/test_budgets_ch", "cli/test_doctor", "cli/test_explain", "cli/test_guard", "cli/test_pull",
-    "cli/test_prices", "cli/test_reconcile", "ingest/test_ingest_batches", "ingest/test_ingest_merge",
-    "test_docs", "test_cron", "test_benchmarks",
+    "cli/test_budgets_ch", "cli/test_compare", "cli/test_demo", "cli/test_doctor", "cli/test_errors",
+    "cli/test_explain", "cli/test_guard", "cli/test_pull", "cli/test_prices", "cli/test_reconcile",
+    "cli/test_simulate_cache", "ingest/test_ingest_batches", "ingest/test_ingest_merge", "test_benchmarks",
+    "test_cron", "test_docs",
+    # Each fills dozens of ledgers from files.
+    "budgets/test_check", "budgets/test_status", "formats/test_known_errors_", "formats/test_mapping",
+    "sdk/test_sdk_reconcile", "test_doctor",
     # Each holds against a second count of many drawn cases.
     "analysis/test_analysis_reconcile", "analysis/test_reconcile_causes", "budgets/test_alert_properties",
     "budgets/test_spend", "sdk/test_slowing", "simulate/test_one_lever", "simulate/test_plan_prices",
