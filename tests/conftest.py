@@ -23,11 +23,14 @@ HEAVY = (
     "budgets/channels/", "pull/", "sdk/calls/", "cli/test_allocate", "cli/test_another_currency",
     "cli/test_budgets_ch", "cli/test_compare", "cli/test_demo", "cli/test_doctor", "cli/test_errors",
     "cli/test_explain", "cli/test_guard", "cli/test_pull", "cli/test_prices", "cli/test_reconcile",
-    "cli/test_simulate_cache", "ingest/test_ingest_batches", "ingest/test_ingest_merge", "test_benchmarks",
+    "cli/test_simulate", "ingest/test_ingest_batches", "ingest/test_ingest_merge", "test_benchmarks",
     "test_cron", "test_docs",
-    # Each fills dozens of ledgers from files.
+    # Each fills dozens of ledgers.
+    "analysis/test_analysis_anomalies", "analysis/test_analysis_compare", "analysis/test_analysis_forecast",
     "budgets/test_check", "budgets/test_status", "formats/test_known_errors_", "formats/test_mapping",
-    "sdk/test_sdk_reconcile", "test_doctor",
+    "formats/test_shapes", "sdk/test_sdk_reconcile", "simulate/test_router_lever",
+    "simulate/test_simulate_batch", "simulate/test_simulate_router", "simulate/test_simulate_trim",
+    "test_doctor",
     # Each holds against a second count of many drawn cases.
     "analysis/test_analysis_reconcile", "analysis/test_reconcile_causes", "budgets/test_alert_properties",
     "budgets/test_spend", "sdk/test_slowing", "simulate/test_one_lever", "simulate/test_plan_prices",
