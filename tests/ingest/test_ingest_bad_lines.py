@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -365,3 +366,14 @@ def test_a_bad_flag_of_tags_meets_bad_tags(desk: Desk) -> None:
     done = desk.ingest(given=Given(tags={"env": "prod"}))
     assert done["rows_rejected"] == 1
     assert [json.loads(tags) for tags in desk.calls("tags_json")] == [{"env": "prod", "x": 1}]
+
+
+def test_bad_lines_in_many_files_are_read_on_a_machine_of_many_cores(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each thread of the reader that goes on has a buffer of 64 MB.
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    for number in range(8):
+        desk.write(f"{number}.jsonl", call(output_tokens=number), GOOD[:60], call(output_tokens=number + 100))
+    done = desk.ingest()
+    assert (done["rows_new"], done["rows_rejected"]) == (16, 8)

@@ -14,7 +14,7 @@ from costctl.ingest.discover import FULL
 from costctl.ingest.insert import insert, last_row
 from costctl.ingest.lines import Reading
 from costctl.ingest.prices import price_unpriced
-from costctl.ingest.relation import judged
+from costctl.ingest.relation import judged, take_memory
 from costctl.ingest.sources import described, save
 from costctl.ingest.tally import Tally
 from costctl.ingest.task import Task
@@ -234,6 +234,7 @@ def patiently(
         connection.execute("ROLLBACK")
         if _is_of_the_disk(error):
             raise
+    take_memory(connection)
     for task in tasks:
         if task.reading is not None:
             task.reading.goes_on = True

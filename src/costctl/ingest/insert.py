@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from costctl.formats import Format
 from costctl.ingest.lines import Reading, beginnings
 from costctl.ingest.prices import CallNames, name_prices
-from costctl.ingest.relation import COLUMNS, Relation, call_names, judged, name_type, set_zone
+from costctl.ingest.relation import COLUMNS, Relation, call_names, judged, name_type, set_zone, take_memory
 from costctl.ingest.sources import Given
 from costctl.ledger.schema import STORED
 from costctl.pricing import sql
@@ -21,9 +21,6 @@ from costctl.pricing.book import PriceBook
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-
-_MORE_MEMORY = "600MB"
-"""DuckDB's limit where much is held at once: with that of other writing it would spill, or not do at all."""
 
 _ODD = "CAST(1 AS UHUGEINT)"
 _EVEN = "CAST(340282366920938463463374607431768211454 AS UHUGEINT)"
@@ -84,7 +81,7 @@ def make_room(
     """Let DuckDB have the memory for all lines of a batch, for rows in their order, or for large documents,
     of which each becomes many rows."""
     if format.repeats or format.in_order or format.rows != "raw" or readings[0][1].shape != "jsonl":
-        connection.execute(f"SET memory_limit = '{_MORE_MEMORY}'")
+        take_memory(connection)
 
 
 def insert_each(connection: DuckDBPyConnection, relation: Relation) -> None:

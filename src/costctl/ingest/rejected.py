@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from costctl.formats import UNREADABLE, Format
 from costctl.ingest.lines import Reading, numbered
-from costctl.ingest.relation import judged, set_zone
+from costctl.ingest.relation import judged, set_zone, take_memory
 from costctl.ingest.sources import Given
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def rejects(
     if not bad_rows:
         return
     set_zone(connection, given)
+    take_memory(connection)
     relation = judged(format, [(source_id, reading)], given, numbered=True)
     rows = connection.execute(
         f"SELECT line, reason FROM (\n{relation.sql}\n) WHERE reason IS NOT NULL ORDER BY line",

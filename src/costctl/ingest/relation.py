@@ -41,6 +41,16 @@ class Relation:
     parameters: Mapping[str, Any]
 
 
+_MORE_MEMORY = "600MB"
+"""DuckDB's limit where that of other writing would make it spill, or fail."""
+
+
+def take_memory(connection: DuckDBPyConnection) -> None:
+    """Let DuckDB have more memory until the connection is closed: for a reader that goes on after bad lines,
+    each thread of which has a buffer of 64 MB, and where much is held at once."""
+    connection.execute(f"SET memory_limit = '{_MORE_MEMORY}'")
+
+
 def set_zone(connection: DuckDBPyConnection, given: Given) -> None:
     """Have times without a zone read as the flags say, UTC where they do not."""
     zone = (given.zone or "UTC").replace("'", "''")

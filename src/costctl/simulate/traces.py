@@ -242,7 +242,7 @@ def _json(path: Path) -> str:
     fields = ", ".join(f"{name}: 'VARCHAR'" for name in _FIELDS)
     return f"""SELECT *, timestamp IS NULL AND input_length IS NULL AND hash_ids IS NULL AS is_empty
 FROM read_json($path, format = 'newline_delimited', ignore_errors = true, compression = '{compression}',
-    maximum_object_size = 67108864, columns = {{{fields}}})"""  # noqa: S608 (constants of this module)
+    maximum_object_size = 33554432, columns = {{{fields}}})"""  # noqa: S608 (constants of this module)
 
 
 def _parquet(connection: DuckDBPyConnection, path: Path) -> str:
