@@ -237,7 +237,11 @@ def _configuration(spill: str) -> dict[str, str | bool | int | float | list[str]
 
 
 def _json(path: Path) -> str:
-    """A SELECT of the fields of a JSON line as text: a typed read would turn 1.5 into 2."""
+    """A SELECT of the fields of a JSON line as text: a typed read would turn 1.5 into 2.
+
+    Each of DuckDB's threads has a buffer of twice ``maximum_object_size`` bytes, here four of 64 MB at most,
+    which must fit into :data:`MEMORY`.
+    """
     compression = {".gz": "gzip", ".zst": "zstd"}.get(path.suffix, "none")
     fields = ", ".join(f"{name}: 'VARCHAR'" for name in _FIELDS)
     return f"""SELECT *, timestamp IS NULL AND input_length IS NULL AND hash_ids IS NULL AS is_empty
