@@ -19,6 +19,8 @@ from datetime import datetime
 from costctl.pricing.rows import INPUT_TOKEN_UNITS, TOKEN_PRICES, PriceRow
 from costctl.records import INPUT_TOKENS
 
+_UNITS = "MAP(VARCHAR, BIGINT)"
+
 CONTENT: tuple[tuple[str, str], ...] = (
     ("content", "UUID"),
     ("provider", "VARCHAR"),
@@ -33,7 +35,7 @@ CONTENT: tuple[tuple[str, str], ...] = (
     ("tier_to", "BIGINT"),
     *((f"{kind}_pico", "BIGINT") for kind in TOKEN_PRICES),
     ("request_pico", "BIGINT"),
-    ("other_units_pico", "MAP(VARCHAR, BIGINT)"),
+    ("other_units_pico", _UNITS),
     ("source", "VARCHAR"),
 )
 """Name and type of what a :class:`PriceRow` holds, in order. Unbounded times are -infinity and infinity."""
@@ -46,8 +48,12 @@ NAMES: tuple[tuple[str, str], ...] = (("call_provider", "VARCHAR"), ("call_model
 
 
 def relation() -> str:
-    """A SELECT of :data:`NAMES` and :data:`CONTENT` over price rows bound as :func:`parameters`."""
-    columns = (*NAMES, *CONTENT)
+    """A SELECT of :data:`NAMES` and :data:`CONTENT` over price rows bound as :func:`parameters`.
+
+    The map of other units stays text: a join copies a map for every call, though few calls have such units
+    (a twelfth of the time of an ingest). :func:`cost` makes a map of it where it needs one.
+    """
+    columns = [(name, "VARCHAR" if kind == _UNITS else kind) for name, kind in (*NAMES, *CONTENT)]
     return "SELECT\n    " + ",\n    ".join(
         f"CAST(unnest(CAST(${name} AS {'BIGINT' if kind == 'BIGINT' else 'VARCHAR'}[])) AS {kind}) AS {name}"
         for name, kind in columns
@@ -158,8 +164,9 @@ def _term(count: str, price: str) -> str:
 
 def _other_units(call: str, price: str) -> str:
     units = f"map_entries({call}.other_units)"
-    unpriced = f"len(list_filter({units}, lambda u: u.value > 0 AND {price}.other_units_pico[u.key] IS NULL))"
-    amounts = f"list_transform({units}, lambda u: u.value * coalesce({price}.other_units_pico[u.key], 0))"
+    pico = f"CAST({price}.other_units_pico AS {_UNITS})[u.key]"
+    unpriced = f"len(list_filter({units}, lambda u: u.value > 0 AND {pico} IS NULL))"
+    amounts = f"list_transform({units}, lambda u: u.value * coalesce({pico}, 0))"
     return f"""CASE
         WHEN {call}.other_units IS NULL THEN 0
         WHEN {unpriced} = 0 THEN CAST(coalesce(list_sum({amounts}), 0) AS BIGINT)
