@@ -47,8 +47,8 @@ def _claims(sample: Sample) -> str:
     return ""
 
 
-# The progress line of a sub-agent holds its message two levels deeper. They are few, so the column is read as
-# text, which costs the other lines nothing. Progress of other kinds may hold anything.
+# The progress line of a sub-agent holds its message two levels deeper, in ``data``. They are few, so that is
+# read as text; lines without it keep their members as they are, uncopied. Other progress may hold anything.
 _PROGRESS = struct(
     {
         "message": struct(
@@ -59,15 +59,19 @@ _PROGRESS = struct(
         )
     }
 )
+_MEMBERS = {
+    "message": "coalesce(message, progress.message.message)",
+    "timestamp": "coalesce(progress.message.timestamp, timestamp)",
+    "costUSD": "coalesce(costUSD, progress.message.costUSD)",
+    "isSidechain": "coalesce(isSidechain, progress.message.isSidechain)",
+}
+_REPLACED = ", ".join(
+    f"CASE WHEN data IS NULL THEN {name} ELSE {either} END AS {name}" for name, either in _MEMBERS.items()
+)
 _ROWS = f"""(
-    SELECT * REPLACE (
-        coalesce(message, progress.message.message) AS message,
-        coalesce(progress.message.timestamp, timestamp) AS timestamp,
-        coalesce(costUSD, progress.message.costUSD) AS costUSD,
-        coalesce(isSidechain, progress.message.isSidechain) AS isSidechain
-    )
+    SELECT * REPLACE ({_REPLACED})
     FROM (
-        SELECT *, CASE WHEN type = 'progress' AND message IS NULL
+        SELECT *, CASE WHEN data IS NOT NULL AND type = 'progress' AND message IS NULL
             THEN TRY_CAST(TRY_CAST(data AS JSON) AS {_PROGRESS}) END AS progress
         FROM raw
     )
