@@ -86,7 +86,10 @@ _FLAT = {
 
 
 def _usage(part: str) -> str:
-    return f"coalesce(message.usage.{part}, {_FLAT[part]})" if part in _FLAT else f"message.usage.{part}"
+    nested = f"message.usage.{part}"
+    if part not in _FLAT:
+        return nested
+    return f"CASE WHEN {_FLAT[part]} IS NULL THEN {nested} ELSE coalesce({nested}, {_FLAT[part]}) END"
 
 
 _ID, _MODEL = "message.id", "message.model"

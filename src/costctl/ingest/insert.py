@@ -18,6 +18,7 @@ from costctl.ingest.sources import Given
 from costctl.ledger.schema import STORED
 from costctl.pricing import sql
 from costctl.pricing.book import PriceBook
+from costctl.records import MAX_TOKENS
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -121,7 +122,8 @@ def _stage(connection: DuckDBPyConnection, format: Format, relation: Relation) -
     columns = ", ".join(COLUMNS)
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE staged AS "
-        f"SELECT {key} AS call_key, source_id, reason, extra, coalesce(id, md5(content)) AS extra_id, "
+        f"SELECT {key} AS call_key, source_id, reason, extra, "
+        "CASE WHEN extra IS NOT NULL THEN coalesce(id, md5(content)) END AS extra_id, "
         f"{columns} "
         f"FROM (\n{relation.sql}\n)",
         dict(relation.parameters),
@@ -163,31 +165,41 @@ def content_hash(row: str) -> str:
     return f"hash({', '.join(f'{row}.{column}' for column in _HASHED)})"
 
 
+_SCORE = f"coalesce(s.output_tokens, -1) - CASE WHEN s.replay THEN {2 * MAX_TOKENS} ELSE 0 END"
+"""The first two terms of :func:`rank` as one number: the greatest of a group is found without sorting."""
+
 # Of the lines of one call the first version in rank stays, whole, at the earliest time of any. Lines without
-# an id and bad lines are left to be. Ties are few and cost a look at every column, so they are settled apart.
+# an id and bad lines are left to be. Nearly always the score tells which stays; ties are ranked in full.
 _FOLDED = f"""
     WITH
-    ranked AS (
-        SELECT s.rowid AS place, s.call_key,
-            min(s.ts) OVER (PARTITION BY s.call_key) AS first_ts,
-            rank() OVER (PARTITION BY s.call_key ORDER BY {rank("s")}) AS rank
+    scored AS (
+        SELECT s.rowid AS place, s.call_key, s.ts, {_SCORE} AS score
         FROM staged AS s
         WHERE s.reason IS NULL AND NOT {has_no_id("s.call_key")}
     ),
-    first_in_rank AS (
-        SELECT place, call_key, first_ts, count(*) OVER (PARTITION BY call_key) > 1 AS is_tied
-        FROM ranked WHERE rank = 1
+    best AS (
+        SELECT call_key, min(ts) AS first_ts, max(score) AS score FROM scored GROUP BY call_key
     ),
-    settled AS (
-        SELECT f.place,
-            row_number() OVER (PARTITION BY f.call_key ORDER BY {tie("s")}, f.place) = 1 AS is_first
-        FROM first_in_rank AS f JOIN staged AS s ON s.rowid = f.place
-        WHERE f.is_tied
+    candidates AS (
+        SELECT scored.place, scored.call_key, best.first_ts FROM scored JOIN best USING (call_key, score)
+    ),
+    leaders AS (
+        SELECT call_key, min(place) AS place, min(first_ts) AS first_ts, count(*) > 1 AS is_contested
+        FROM candidates GROUP BY call_key
+    ),
+    contested AS (
+        SELECT candidates.place, candidates.first_ts,
+            row_number() OVER (
+                PARTITION BY candidates.call_key ORDER BY {rank("s")}, {tie("s")}, candidates.place
+            ) = 1 AS is_first
+        FROM candidates
+        JOIN leaders ON leaders.call_key = candidates.call_key AND leaders.is_contested
+        JOIN staged AS s ON s.rowid = candidates.place
     ),
     stays AS (
-        SELECT f.place, f.first_ts
-        FROM first_in_rank AS f LEFT JOIN settled USING (place)
-        WHERE NOT f.is_tied OR settled.is_first
+        SELECT place, first_ts FROM leaders WHERE NOT is_contested
+        UNION ALL
+        SELECT place, first_ts FROM contested WHERE is_first
     )
     SELECT staged.*, coalesce(stays.first_ts, staged.ts) AS first_ts
     FROM staged LEFT JOIN stays ON staged.rowid = stays.place
