@@ -45,7 +45,7 @@ _Usage = Callable[[str], str]
 
 def billed(usage: _Usage) -> str:
     """SQL for whether a row states any count, and so is a call."""
-    return f"coalesce({', '.join(usage(part) for part in _COUNTS)}) IS NOT NULL"
+    return f"({' OR '.join(f'{usage(part)} IS NOT NULL' for part in _COUNTS)})"
 
 
 def content(usage: _Usage) -> tuple[str, ...]:

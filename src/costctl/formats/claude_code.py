@@ -95,7 +95,7 @@ def _usage(part: str) -> str:
 _ID, _MODEL = "message.id", "message.model"
 # Stubs that Claude Code itself writes for an error or an interruption.
 _STUB = (
-    f"coalesce({_MODEL}, '') = '<synthetic>' "
+    f"{_MODEL} IS NOT DISTINCT FROM '<synthetic>' "
     f"AND coalesce({_usage('input_tokens')}, '0') = '0' AND coalesce({_usage('output_tokens')}, '0') = '0'"
 )
 _CWD, _BRANCH = "'cwd', cwd", "'git_branch', gitBranch"
@@ -121,7 +121,7 @@ FORMAT = Format(
     },
     rows=_ROWS,
     calls=f"""(
-        coalesce(type, 'assistant') IN ('assistant', 'progress')
+        (type = 'assistant' OR type IS NULL OR type = 'progress')
         AND {anthropic.billed(_usage)}
         AND NOT ({_STUB})
     )""",
