@@ -51,7 +51,7 @@ def relation() -> str:
     """A SELECT of :data:`NAMES` and :data:`CONTENT` over price rows bound as :func:`parameters`.
 
     The map of other units stays text: a join copies a map for every call, though few calls have such units
-    (a twelfth of the time of an ingest). :func:`cost` makes a map of it where it needs one.
+    (a third of an ingest's page faults). :func:`cost` makes a map of it where it needs one.
     """
     columns = [(name, "VARCHAR" if kind == _UNITS else kind) for name, kind in (*NAMES, *CONTENT)]
     return "SELECT\n    " + ",\n    ".join(
