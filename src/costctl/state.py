@@ -232,14 +232,17 @@ class State:
         ]
 
     def _layout(self) -> int:
-        """The version of the file's layout, 0 where it is empty."""
+        """The version of the file's layout, 0 where it is empty.
+
+        The tables are counted first: another process may make them, and the file ours, between two questions.
+        """
+        (tables,) = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         (application,) = self._connection.execute("PRAGMA application_id").fetchone()
         (layout,) = self._connection.execute("PRAGMA user_version").fetchone()
         if application == APPLICATION_ID:
             if layout > LAYOUT:
                 raise self._too_new("it is")
             return int(layout)
-        (tables,) = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if application or tables:
             raise self._not_ours()
         return 0
