@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from costctl.formats import anthropic
-from costctl.formats.fields import Field, dollars, first_of, label, model, moment
+from costctl.formats.fields import Field, dollars, first_of, label, last_of_path, model, moment
 from costctl.formats.format import Format
 from costctl.formats.identity import response_id
 from costctl.formats.sample import Sample
@@ -129,8 +129,7 @@ FORMAT = Format(
         moment(first_of("timestamp", "given_time"), said="timestamp"),
         model(_MODEL),
         Field("provider", anthropic.provider(_ID, _MODEL)),
-        # The last part of the path, of either system.
-        label("project", "regexp_extract(cwd, '([^/\\\\]+)[/\\\\]*$', 1)"),
+        label("project", last_of_path("cwd")),
         label("session", "sessionId", "session_id"),
         label("agent", "agentId"),
         Field("replay", "coalesce(type = 'progress' OR isSidechain = 'true', FALSE)"),

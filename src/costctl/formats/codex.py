@@ -30,7 +30,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from costctl.formats.fields import Field, count, first_of, instant, label, model, moment
+from costctl.formats.fields import Field, count, first_of, instant, label, last_of_path, model, moment
 from costctl.formats.format import Format
 from costctl.formats.identity import response_id
 from costctl.formats.sample import Sample
@@ -219,7 +219,7 @@ FORMAT = Format(
         model("payload.info.model", "payload.model", "turn_model"),
         # Codex's own provider is OpenAI; others have the names that its user gave them.
         Field("provider", "coalesce(nullif(meta.model_provider, ''), 'openai')"),
-        label("project", "regexp_extract(coalesce(meta.cwd, turn_cwd), '([^/\\\\]+)[/\\\\]*$', 1)"),
+        label("project", last_of_path("coalesce(meta.cwd, turn_cwd)")),
         label("session", "payload.thread_id", "thread"),
         label("agent", "meta.agent_role", "spawn.agent_role", "meta.agent_nickname", "spawn.agent_nickname"),
         Field("replay", "coalesce(payload.thread_id <> thread, FALSE)"),

@@ -47,8 +47,10 @@ class Sample:
 def of_text(head: bytes, most: int = SAMPLE_LINES) -> Sample:
     """The sample of a file that begins with ``head`` (decompressed, at most :data:`SAMPLE_BYTES`). Of lines
     the first ``most`` are looked at, more only where none of these is an object."""
-    text = head.removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="replace")
-    is_cut = len(head) >= SAMPLE_BYTES
+    head, is_cut = head.removeprefix(b"\xef\xbb\xbf"), len(head) >= SAMPLE_BYTES
+    if objects := _first_lines(head, most):
+        return Sample("jsonl", objects=objects)
+    text = head.decode("utf-8", errors="replace")
     if objects := _elements(text, is_cut):
         return Sample("array", objects=objects)
     if objects := _documents(text, is_cut):
@@ -102,6 +104,16 @@ def _parsed(text: str) -> Any:
 def _objects(lines: Iterable[str]) -> tuple[Mapping[str, Any], ...]:
     """The JSON objects among ``lines``."""
     return tuple(value for line in lines if isinstance(value := _parsed(line), dict))
+
+
+def _first_lines(head: bytes, most: int) -> tuple[Mapping[str, Any], ...]:
+    """The objects among the first ``most`` lines of a text that has more, where the first line is one: then
+    no array or document begins here, and the rest need not be decoded."""
+    lines = head.split(b"\n", most)
+    if len(lines) <= most:
+        return ()
+    values = [_parsed(line.decode("utf-8", errors="replace")) for line in lines[:-1]]
+    return tuple(each for each in values if isinstance(each, dict)) if isinstance(values[0], dict) else ()
 
 
 def _elements(text: str, is_cut: bool) -> tuple[Mapping[str, Any], ...]:

@@ -135,26 +135,54 @@ def _stage(connection: DuckDBPyConnection, format: Format, relation: Relation) -
         )
 
 
-def rank(row: str) -> str:
-    """ORDER BY terms that put the version of a call that stays first, if :func:`tie` follows them. Only
-    content counts, never arrival. Of equal counts those are more complete that tell which of what was written
-    to the cache lasts an hour: a gateway may not know."""
+_Terms = tuple[tuple[str, str], ...]
+"""What rows are ordered by: SQL, and its direction in words of DuckDB's."""
+
+_UP, _DOWN, _UP_FROM_NULL = "ASC NULLS LAST", "DESC NULLS LAST", "ASC NULLS FIRST"
+
+
+def _rank(row: str) -> _Terms:
     total = " + ".join(
         f"coalesce({row}.{column}, 0)"
         for column in ("input_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens")
     )
-    return f"""coalesce({row}.replay, FALSE), {row}.output_tokens DESC NULLS LAST,
-        {total} + coalesce({row}.output_tokens, 0) DESC, coalesce({row}.cache_write_1h_tokens, 0) DESC,
-        {row}.ts, {row}.session NULLS FIRST"""
+    return (
+        (f"coalesce({row}.replay, FALSE)", _UP),
+        (f"{row}.output_tokens", _DOWN),
+        (f"{total} + coalesce({row}.output_tokens, 0)", _DOWN),
+        (f"coalesce({row}.cache_write_1h_tokens, 0)", _DOWN),
+        (f"{row}.ts", _UP),
+        (f"{row}.session", _UP_FROM_NULL),
+    )
+
+
+def _tie(row: str) -> _Terms:
+    labels = ("team", "project", "user_id", "agent", "tags", "billing")
+    return (*((f"{row}.{name}", _UP) for name in labels), (content_hash(row), _UP))
+
+
+def _order_by(terms: _Terms) -> str:
+    return ", ".join(f"{term} {direction}" for term, direction in terms)
+
+
+def rank(row: str) -> str:
+    """ORDER BY terms that put the version of a call that stays first, if :func:`tie` follows them. Only
+    content counts, never arrival. Of equal counts those are more complete that tell which of what was written
+    to the cache lasts an hour: a gateway may not know."""
+    return _order_by(_rank(row))
 
 
 def tie(row: str) -> str:
     """ORDER BY terms for versions of one :func:`rank`: of equal files that were read with different flags one
     gives all the labels, the one that has some."""
-    labels = ", ".join(
-        f"{row}.{name} NULLS LAST" for name in ("team", "project", "user_id", "agent", "tags", "billing")
-    )
-    return f"{labels}, {content_hash(row)}"
+    return _order_by(_tie(row))
+
+
+def _place_in_order(row: str) -> str:
+    """SQL for one value that is least for the version that :func:`rank` and :func:`tie` put first."""
+    terms = (*_rank(row), *_tie(row), (f"{row}.rowid", _UP))
+    directed = ", ".join(f"{term}, '{direction}'" for term, direction in terms)
+    return f"create_sort_key({directed})"
 
 
 _HASHED = tuple(column for column in COLUMNS if column != "ts")
@@ -188,18 +216,16 @@ _FOLDED = f"""
         FROM candidates GROUP BY call_key
     ),
     contested AS (
-        SELECT candidates.place, candidates.first_ts,
-            row_number() OVER (
-                PARTITION BY candidates.call_key ORDER BY {rank("s")}, {tie("s")}, candidates.place
-            ) = 1 AS is_first
+        SELECT arg_min(s.rowid, {_place_in_order("s")}) AS place, min(leaders.first_ts) AS first_ts
         FROM candidates
         JOIN leaders ON leaders.call_key = candidates.call_key AND leaders.is_contested
         JOIN staged AS s ON s.rowid = candidates.place
+        GROUP BY candidates.call_key
     ),
     stays AS (
         SELECT place, first_ts FROM leaders WHERE NOT is_contested
         UNION ALL
-        SELECT place, first_ts FROM contested WHERE is_first
+        SELECT place, first_ts FROM contested
     )
     SELECT staged.*, coalesce(stays.first_ts, staged.ts) AS first_ts
     FROM staged LEFT JOIN stays ON staged.rowid = stays.place
