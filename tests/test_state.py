@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -148,6 +149,35 @@ def test_a_held_state_is_said_to_be_held(path: Path) -> None:
         with pytest.raises(StateError, match="held by another process"), state.transaction():
             pass
         assert state.rows("SELECT * FROM note") == [], "reading does not wait"
+
+
+@pytest.mark.parametrize("question", [1, 2, 3])
+def test_a_file_that_another_makes_ours_between_two_questions_is_ours(
+    question: int, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = 0
+
+    class Overtaken(sqlite3.Connection):
+        def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+            nonlocal asked
+            if not self.in_transaction and any(
+                name in sql for name in ("sqlite_master", "application_id", "user_version")
+            ):
+                asked += 1
+                if asked == question:
+                    with State(path, NOTES) as other:
+                        write(other, "first")
+            return super().execute(sql, *values)
+
+    def connect(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        monkeypatch.undo()  # the other connects as usual
+        return sqlite3.connect(*arguments, factory=Overtaken, **options)
+
+    monkeypatch.setattr("costctl.state.sqlite3.connect", connect)
+    with State(path, NOTES) as state:
+        write(state, "second")
+        assert asked >= question
+        assert state.rows("SELECT text FROM note") == [("first",), ("second",)]
 
 
 OPEN = """
