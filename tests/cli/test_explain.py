@@ -15,8 +15,7 @@ import pytest
 from tests.formats.conftest import EXAMPLES, example_of, expected
 from tests.program import Costctl, Run
 
-from costctl.ingest import Given
-from costctl.ingest.explain import explain
+from costctl.ingest import Given, explain
 from costctl.pricing.book import PriceBook
 
 MAPPING = """

@@ -13,8 +13,7 @@ import duckdb
 import pytest
 from tests.ingest.usage_files import BOOK, Desk, call, turn
 
-from costctl.ingest import Given
-from costctl.ingest.forget import forget
+from costctl.ingest import Given, forget
 
 
 @pytest.fixture

@@ -12,8 +12,7 @@ import pytest
 from usage_files import Desk, Given, Input, call
 
 from costctl.allocation import read
-from costctl.ingest import allocate, forget_person
-from costctl.ingest.forget import forget
+from costctl.ingest import allocate, forget, forget_person
 from costctl.ledger import LedgerError
 from costctl.pricing.book import PriceBook
 

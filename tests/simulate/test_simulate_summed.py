@@ -13,7 +13,7 @@ from tests.analysis.by_hand import at, fill
 from costctl import filters
 from costctl.analysis.calls import Calls
 from costctl.analysis.dimensions import dimension
-from costctl.ingest.reprice import reprice
+from costctl.ingest import reprice
 from costctl.ledger import Ledger
 from costctl.pricing.book import PriceBook
 from costctl.simulate import summed

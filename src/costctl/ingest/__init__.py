@@ -10,11 +10,20 @@ from costctl.ingest.run import Ingested, Input, ingest
 from costctl.ingest.sources import Given
 
 if TYPE_CHECKING:
-    from costctl.ingest.allocate import allocate
-    from costctl.ingest.explain import explain
-    from costctl.ingest.forget import forget
-    from costctl.ingest.forget_person import forget_person
-    from costctl.ingest.reprice import reprice
+    from costctl.ingest.allocating import allocate
+    from costctl.ingest.explaining import explain
+    from costctl.ingest.forgetting import forget
+    from costctl.ingest.forgetting_person import forget_person
+    from costctl.ingest.repricing import reprice
+
+# Rarely asked for, and slow to import. None has the name of its module, which would take its place.
+_MODULES = {
+    "allocate": "allocating",
+    "explain": "explaining",
+    "forget": "forgetting",
+    "forget_person": "forgetting_person",
+    "reprice": "repricing",
+}
 
 __all__ = [
     "Given",
@@ -31,9 +40,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    # Rarely asked for, and slow to import.
-    if name not in ("allocate", "explain", "forget", "forget_person", "reprice"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    # The function takes the place of its module, which the import has put here under the same name.
-    function = globals()[name] = getattr(import_module(f"{__name__}.{name}"), name)
-    return function
+    if name in _MODULES:
+        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
