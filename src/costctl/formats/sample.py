@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 SAMPLE_BYTES = 64 * 1024
 SAMPLE_LINES = 50
-FEW_LINES = 8
+FEW_LINES = 4
 """Nearly always these say enough, in a fraction of the time: directories hold thousands of files."""
 
 # Texts whole, so that one that is cut leaves its opening mark alone.

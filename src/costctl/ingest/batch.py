@@ -36,7 +36,7 @@ def add(
     last = last_row(connection)
     duplicates.note_ages(connection, {ids[task.file.name]: task.file.status.st_mtime_ns for task in tasks})
     phase("insert")
-    tally.charges, charged = _insert(connection, tasks, ids, book, spill)
+    tally.charges, charged, folded = _insert(connection, tasks, ids, book, spill)
 
     duplicates.find_known(connection, last)
     tails = [ids[task.file.name] for task in tasks if task.reading and task.reading.start]
@@ -53,6 +53,7 @@ def add(
             task.reading.goes_on = tail is not None and tail.goes_on
             _discard(tail)
         _insert(connection, whole, ids, book, spill)
+        folded = False
         duplicates.find_known(connection, last)
 
     phase("fold")
@@ -72,7 +73,7 @@ def add(
     relabelled = [ids[task.file.name] for task in tasks if task.is_relabelled]
     if not relabelled:
         tally.known = duplicates.drop_copies(connection, last)
-    if duplicates.find_doubled(connection, last):
+    if duplicates.find_doubled(connection, last, folded):
         retimed = [ids[task.file.name] for task in tasks if task.is_retimed]
         folding = duplicates.fold(connection, last, relabelled, retimed)
         equal = duplicates.equal_lines_by_source(connection)
@@ -118,8 +119,9 @@ def _ids(connection: DuckDBPyConnection, tasks: Iterable[Task]) -> dict[str, int
 
 def _insert(
     connection: DuckDBPyConnection, tasks: Iterable[Task], ids: dict[str, int], book: PriceBook, spill: Path
-) -> tuple[int, dict[int, charges.Read]]:
-    """Insert the rows of some files; how many charges were new, and what each file of charges gave."""
+) -> tuple[int, dict[int, charges.Read], bool]:
+    """Insert the rows of some files; how many charges were new, what each file of charges gave, and whether
+    all lines that tell of one call by its id were folded."""
     new, charged = 0, dict[int, charges.Read]()
     groups: dict[tuple[object, ...], list[Task]] = {}
     for task in tasks:
@@ -137,7 +139,7 @@ def _insert(
             charged |= read
         else:
             insert(connection, format, readings, given, book, spill)
-    return new, charged
+    return new, charged, len(groups) == 1 and format.repeats
 
 
 _Span = tuple[int, int | None, int | None]

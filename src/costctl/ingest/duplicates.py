@@ -32,11 +32,12 @@ _NO_DOUBLED = (
 
 _DOUBLED = """
 INSERT INTO doubled
-SELECT call_key FROM stored_calls WHERE rowid > $last AND grain <> 'reject'
+SELECT call_key FROM stored_calls WHERE rowid > $last AND grain <> 'reject' {which}
 GROUP BY call_key HAVING count(*) > 1
 """
 
-_PART_OF_DOUBLED = _DOUBLED.replace("GROUP BY", "AND hash(call_key) % $parts = $part GROUP BY")
+_PART = "AND hash(call_key) % $parts = $part"
+_WITHOUT_ID = f"AND {has_no_id('call_key')}"
 
 _DOUBLED_AND_KNOWN = """
 INSERT INTO doubled
@@ -231,18 +232,19 @@ def drop_copies(connection: DuckDBPyConnection, last: int) -> int:
     return int(count)
 
 
-def find_doubled(connection: DuckDBPyConnection, last: int) -> bool:
+def find_doubled(connection: DuckDBPyConnection, last: int, folded: bool = False) -> bool:
     """Make the table ``doubled`` of the keys that several rows have, some since row ``last``; whether there
-    are any. ``repeated``, the rows that :func:`fold` finds to be nothing new, is empty then."""
+    are any. ``folded``: of these no two with an id have one key. ``repeated``, the rows that :func:`fold`
+    finds to be nothing new, is empty then."""
     counted = connection.execute("SELECT count(*) FROM stored_calls WHERE rowid > ?", [last]).fetchone()
     parts = -(-(counted or (0,))[0] // _KEYS_AT_ONCE)
     for statement in _NO_DOUBLED:
         connection.execute(statement)
-    if parts <= 1:
-        connection.execute(_DOUBLED, {"last": last})
+    if folded or parts <= 1:
+        connection.execute(_DOUBLED.format(which=_WITHOUT_ID if folded else ""), {"last": last})
     else:
         for part in range(parts):
-            connection.execute(_PART_OF_DOUBLED, {"last": last, "parts": parts, "part": part})
+            connection.execute(_DOUBLED.format(which=_PART), {"last": last, "parts": parts, "part": part})
     connection.execute(_DOUBLED_AND_KNOWN)
     return connection.execute("SELECT 1 FROM doubled LIMIT 1").fetchone() is not None
 

@@ -62,10 +62,11 @@ def insert(
     make_room(connection, format, readings)
     relation = judged(format, readings, given)
     if format.repeats:
-        _stage(connection, format, relation)
-        names = connection.execute(
-            "SELECT DISTINCT provider, model FROM staged WHERE reason IS NULL"
-        ).fetchall()
+        _stage(connection, relation)
+        names, tell_of_more = _staged_names(connection)
+        if format.further and tell_of_more:
+            _stage_further(connection, format)
+            names, _ = _staged_names(connection)
         name_prices(connection, book, names)
         connection.execute(
             _INSERT.format(key="c.call_key", ts="c.first_ts", version_ts=_VERSION_TS, rows=_FOLDED)
@@ -116,8 +117,8 @@ def _names_at_the_beginning(
 _FIRST_ROWS = 20_000
 
 
-def _stage(connection: DuckDBPyConnection, format: Format, relation: Relation) -> None:
-    """The table ``staged``: judged rows with their keys, and the further calls that they tell of."""
+def _stage(connection: DuckDBPyConnection, relation: Relation) -> None:
+    """The table ``staged``: judged rows with their keys."""
     key = f"CASE WHEN id IS NULL THEN {key_of_content('content')} ELSE {key_of_id('id')} END"
     columns = ", ".join(COLUMNS)
     connection.execute(
@@ -128,11 +129,21 @@ def _stage(connection: DuckDBPyConnection, format: Format, relation: Relation) -
         f"FROM (\n{relation.sql}\n)",
         dict(relation.parameters),
     )
-    if format.further:
-        connection.execute(
-            f"INSERT INTO staged SELECT * REPLACE ({key_of_id('extra_id')} AS call_key) "
-            f"FROM ({format.further})"
-        )
+
+
+def _staged_names(connection: DuckDBPyConnection) -> tuple[list[CallNames], bool]:
+    """The models of the good rows, and whether a row tells of further calls."""
+    found = connection.execute(
+        "SELECT provider, model, count(extra) > 0 FROM staged WHERE reason IS NULL GROUP BY provider, model"
+    ).fetchall()
+    return [(provider, model) for provider, model, _ in found], any(more for _, _, more in found)
+
+
+def _stage_further(connection: DuckDBPyConnection, format: Format) -> None:
+    """Add the further calls that staged rows tell of."""
+    connection.execute(
+        f"INSERT INTO staged SELECT * REPLACE ({key_of_id('extra_id')} AS call_key) FROM ({format.further})"
+    )
 
 
 _Terms = tuple[tuple[str, str], ...]
