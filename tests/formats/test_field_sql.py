@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from costctl.formats import FORMATS, Format
+from costctl.formats.fields import last_of_path
 
 CALL_LOG = FORMATS["costctl"]
 GOOD = {"timestamp": "2026-01-01T00:00:00", "model": "m", "input_tokens": "5", "output_tokens": "5"}
@@ -192,3 +193,25 @@ def test_the_content_of_a_line_never_changes(connection: duckdb.DuckDBPyConnecti
         "2026-01-01T00:00:00", "", "search", "", "", "m", "5", "5", "", "", "", "", '{"a":"b"}',
         "cache_read_tokens=7",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "last"),
+    [
+        ("/home/dev/shop", "shop"),
+        ("/home/dev/shop/", "shop"),
+        ("/home/dev/shop//", "shop"),
+        ("C:\\dev\\shop", "shop"),
+        ("C:\\dev\\shop\\", "shop"),
+        ("\\\\host\\share/", "share"),
+        ("shop", "shop"),
+        ("/", ""),
+        ("", ""),
+        (None, None),
+    ],
+)
+def test_the_last_of_a_path(
+    connection: duckdb.DuckDBPyConnection, path: str | None, last: str | None
+) -> None:
+    sql = f"SELECT {last_of_path('path')} FROM (SELECT CAST(? AS VARCHAR) AS path)"  # noqa: S608
+    assert connection.execute(sql, [path]).fetchone() == (last,)
